@@ -15,3 +15,7 @@ class InputError(AvatarError):
 
 class LicenceError(InputError):
     """An action that the licence of the data forbids."""
+
+
+class InputAbsent(InputError):
+    """Real data that a profile needs are neither in the mirror nor to be downloaded; a notebook is then not run."""

@@ -1,0 +1,169 @@
+"""One look for every figure: fonts, colours that colour-blind readers can tell apart, galleries, reproducible PNGs."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+# Okabe & Ito (2008), "Color Universal Design": told apart with every common colour blindness.
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "red": "#D55E00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "yellow": "#F0E442",
+    "black": "#000000",
+}
+STYLE = {
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e5e5e5",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
+    "svg.hashsalt": "avatar",
+}
+PNG_DPI = 130
+
+
+def use_style() -> None:
+    """Give matplotlib the look of these notebooks; `runlog.start` calls it.
+
+    Examples
+    --------
+    >>> use_style()
+    >>> import matplotlib
+    >>> matplotlib.rcParams["axes.grid"]
+    True
+    """
+    import matplotlib
+
+    matplotlib.rcParams.update(STYLE)
+    matplotlib.rcParams["axes.prop_cycle"] = matplotlib.cycler(color=list(COLOURS.values()))
+
+
+def new(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **options):
+    """Return `(figure, axes)` as `matplotlib.pyplot.subplots` does, in the look of these notebooks.
+
+    Parameters
+    ----------
+    rows, columns
+        Number of axes.
+    width, height
+        Size of the whole figure in inches; 7 inches fill a notebook's column.
+    options
+        Passed on to `matplotlib.pyplot.subplots`.
+
+    Examples
+    --------
+    >>> fig, ax = new(width=5, height=2)
+    >>> fig.get_size_inches().tolist()
+    [5.0, 2.0]
+    """
+    from matplotlib import pyplot
+
+    use_style()
+    return pyplot.subplots(rows, columns, figsize=(width, height), **options)
+
+
+def gallery(
+    images: Sequence[np.ndarray] | np.ndarray,
+    labels: Sequence[str] | None = None,
+    *,
+    columns: int = 6,
+    cell: float = 1.15,
+    row_labels: Sequence[str] | None = None,
+):
+    """Return a figure that shows images side by side, row by row, each as it is (0 is black, 255 is white).
+
+    Parameters
+    ----------
+    images
+        n images, uint8, (h, w) grey or (h, w, 3) RGB; sizes may differ.
+    labels
+        n short texts above the images.
+    columns
+        Images in a row, at least 1.
+    cell
+        Width of one image in inches.
+    row_labels
+        One text for each row, left of it.
+
+    Raises
+    ------
+    ValueError
+        Where there is no image, or the number of labels differs from the number of images or rows.
+
+    Examples
+    --------
+    >>> fig = gallery(np.zeros((5, 8, 8), np.uint8), columns=3)
+    >>> len(fig.axes)
+    6
+    """
+    if len(images) == 0:
+        raise ValueError("a gallery needs at least one image")
+    if labels is not None and len(labels) != len(images):
+        raise ValueError(f"{len(images)} images but {len(labels)} labels")
+    rows = -(-len(images) // columns)
+    if row_labels is not None and len(row_labels) != rows:
+        raise ValueError(f"{rows} rows but {len(row_labels)} row labels")
+    tallest = max(image.shape[0] / image.shape[1] for image in images)
+    margin = 0.22 if labels is not None else 0.04
+    fig, axes = new(
+        rows, columns, width=columns * cell + (0.9 if row_labels is not None else 0),
+        height=rows * (cell * tallest + margin), squeeze=False,
+    )  # fmt: skip
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.grid(False)
+        for spine in axis.spines.values():
+            spine.set_visible(False)
+    for index, image in enumerate(images):
+        axis = axes.flat[index]
+        axis.imshow(image, cmap="gray", vmin=0, vmax=255)
+        if labels is not None:
+            axis.set_title(labels[index], fontsize=7, loc="center", pad=2)
+    for index, text in enumerate(row_labels or ()):
+        axes[index, 0].set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8)
+    return fig
+
+
+def interval(axis, x, estimate, low, high, *, label: str | None = None, colour=COLOURS["blue"], **options) -> None:
+    """Draw estimates with their intervals (all in data units, each low <= estimate <= high) on `axis`.
+
+    Examples
+    --------
+    >>> fig, ax = new()
+    >>> interval(ax, [0, 1], [0.5, 0.7], [0.4, 0.6], [0.6, 0.8], label="recall")
+    """
+    estimate = np.asarray(estimate, float)
+    arms = np.maximum([estimate - low, np.asarray(high, float) - estimate], 0)
+    axis.errorbar(x, estimate, yerr=arms, fmt="o", ms=4, capsize=3, color=colour, label=label, **options)
+
+
+def png(fig) -> bytes:
+    """Return the figure as PNG bytes that depend on nothing but the figure: no date, no software version.
+
+    Examples
+    --------
+    >>> fig, ax = new()
+    >>> png(fig) == png(fig)
+    True
+    """
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    return buffer.getvalue()

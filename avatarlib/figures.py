@@ -1,7 +1,7 @@
 """One look for every figure: fonts, colours that colour-blind readers can tell apart, galleries, reproducible PNGs."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -167,3 +167,44 @@ def png(fig) -> bytes:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def cone_plane(threshold: float, b: float, sets: Mapping, *, width: float = 7.0, height: float = 4.0):
+    """Return a figure of distance against local scale with the cone's boundary d = τ·ρ^b.
+
+    Parameters
+    ----------
+    threshold
+        τ; an infinite one has no boundary to draw.
+    b
+        The rule's exponent.
+    sets
+        Name -> `avatarlib.cone.score.Scores`; what can't be judged is left out. Drawn in this order, the last below.
+
+    Examples
+    --------
+    >>> from avatarlib.cone.score import Scores
+    >>> one = Scores(np.array([0]), np.array([0.5]), np.array([1.0]), np.array([0.5]))
+    >>> fig = cone_plane(0.7, 1.0, {"candidates": one})
+    >>> fig.axes[0].get_ylabel()
+    'distance d to the nearest original'
+    """
+    fig, axis = new(width=width, height=height)
+    colours = [COLOURS[name] for name in ("black", "blue", "orange", "purple", "green")]
+    widest = 0.0
+    for order, (name, scores) in enumerate(sets.items()):
+        seen = np.isfinite(scores.score)
+        widest = max(widest, *scores.scale[seen], 0.0)
+        axis.scatter(
+            scores.scale[seen], scores.distance[seen], s=9, alpha=0.7, linewidths=0, color=colours[order % 5],
+            label=f"{name} (n = {seen.sum()})", zorder=5 - order,
+        )  # fmt: skip
+    if np.isfinite(threshold):
+        line = np.linspace(0, 1.08 * widest, 100)
+        axis.plot(line, threshold * line**b, color=COLOURS["red"], label=f"boundary: τ = {threshold:.2f}", zorder=6)
+        axis.fill_between(line, 0, threshold * line**b, color=COLOURS["red"], alpha=0.08, linewidth=0)
+    axis.set(xlabel="local scale ρ of that original", ylabel="distance d to the nearest original")
+    axis.set_xlim(left=0)
+    axis.set_ylim(bottom=0)
+    axis.legend(fontsize=8)
+    return fig

@@ -116,7 +116,8 @@ class Run:
         path.write_bytes(data)
         self._captions[name] = {"caption": caption, "alt": alt}
         write_json(self.folder / "figures.json", self._captions)
-        display({"image/png": base64.b64encode(data).decode(), "text/plain": alt}, raw=True, metadata={"image/png": {"alt": alt}})
+        picture = {"image/png": base64.b64encode(data).decode(), "text/plain": alt}
+        display(picture, raw=True, metadata={"image/png": {"alt": alt}})
         display(Markdown(f"*{caption}*"))
 
     def table(self, frame: pd.DataFrame, name: str) -> pd.DataFrame:

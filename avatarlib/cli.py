@@ -7,7 +7,9 @@ from pathlib import Path
 import avatarlib
 from avatarlib.errors import AvatarError
 
-EXIT_CODES = "exit codes: 0 all pass; 1 not all pass, or the calibration is vacuous; 2 wrong input or call; 3 internal failure"
+EXIT_CODES = (
+    "exit codes: 0 all pass; 1 not all pass, or the calibration is vacuous; 2 wrong input or call; 3 internal failure"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="avatar", description="Synthetic eyes, and proof how far they identify a person.")
+    parser = argparse.ArgumentParser(
+        prog="avatar", description="Synthetic eyes, and proof how far they identify a person."
+    )
     parser.add_argument("--version", action="version", version=f"avatar {avatarlib.__version__}")
     groups = parser.add_subparsers(metavar="GROUP", required=True)
     privacy = groups.add_parser("privacy", help="decide which images may be shared")
@@ -43,9 +47,13 @@ def _parser() -> argparse.ArgumentParser:
         "report.json and report.html to --out.",
         epilog=EXIT_CODES,
     )
-    check.add_argument("--originals", type=Path, required=True, metavar="DIR", help="images and metadata.csv, or DICOM files")
+    check.add_argument(
+        "--originals", type=Path, required=True, metavar="DIR", help="images and metadata.csv, or DICOM files"
+    )
     check.add_argument("--candidates", type=Path, required=True, metavar="DIR", help="images; metadata.csv is optional")
-    check.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; an earlier check is replaced")
+    check.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to write; an earlier check is replaced"
+    )
     check.add_argument(
         "--recall", type=float, default=0.95, help="share of transformed originals to be flagged (default %(default)s)"
     )
@@ -88,7 +96,12 @@ def _progress():
 
     def say(step: str, done: float) -> None:
         if terminal:
-            print(f"\r\x1b[K{step} {done:.0%}", end="\n" if (step, done) == ("candidates", 1) else "", file=sys.stderr, flush=True)
+            print(
+                f"\r\x1b[K{step} {done:.0%}",
+                end="\n" if (step, done) == ("candidates", 1) else "",
+                file=sys.stderr,
+                flush=True,
+            )
         elif step != last[0]:
             print(f"{step} …", file=sys.stderr, flush=True)
         last[0] = step

@@ -95,7 +95,9 @@ def prepare(
     return Bench(table, *parts, rows[of])
 
 
-def split_people(persons: Sequence, seed: int, sizes: Mapping[str, int], reserved: Sequence = ()) -> dict[str, np.ndarray]:
+def split_people(
+    persons: Sequence, seed: int, sizes: Mapping[str, int], reserved: Sequence = ()
+) -> dict[str, np.ndarray]:
     """Draw disjoint groups of persons.
 
     `sizes` gives the number of persons for each of `ROLES`. `reserved` persons join half "test", half "new", and

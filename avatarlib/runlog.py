@@ -6,7 +6,6 @@ profile is `lab` and what is not found in `results/lab/` is loaded from `results
 """
 
 import base64
-import hashlib
 import json
 import math
 import os
@@ -21,26 +20,10 @@ import pandas as pd
 from avatarlib import figures, seeds
 from avatarlib.errors import InputError, LicenceError
 from avatarlib.eyes.cohort import Cohort
+from avatarlib.run.store import NOTEBOOK_NAME, file_sha256, output_checksums, results_root, write_json
 
-NOTEBOOK_NAME = re.compile(r"\d\d_[a-z0-9_]+")
 ARTIFACT_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
 FLOAT_FORMAT = "%.9g"  # nine digits hold every float32 and hide the last bits in which two processors may differ
-
-
-def project_root() -> Path:
-    """Return the project's root: `AVATAR_ROOT` if set, else the folder that holds this package."""
-    return Path(os.environ.get("AVATAR_ROOT") or Path(__file__).resolve().parents[1])
-
-
-def results_root() -> Path:
-    """Return the folder of all results: `AVATAR_RESULTS` if set, else `results/` of the project."""
-    return Path(os.environ.get("AVATAR_RESULTS") or project_root() / "results")
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def start(name: str, *, seed: int) -> "Run":
@@ -209,6 +192,7 @@ class Run:
     def load_cohort(self, notebook: str, name: str) -> Cohort:
         """Return the cohort that `notebook` wrote with `save_cohort`, licence included; errors as `load`."""
         arrays = self.load(notebook, name)
+        self._evaluation_only |= bool(arrays["evaluation_only"])
         return Cohort(arrays["images"], self.load_table(notebook, name), bool(arrays["evaluation_only"]))
 
     def load_metrics(self, notebook: str) -> dict[str, float | int | bool | str]:
@@ -237,19 +221,6 @@ class Run:
         if not ARTIFACT_NAME.fullmatch(name):
             raise InputError(f"{name!r} can't name an artifact: use small letters, digits and _")
         return self.folder / (name + ending)
-
-
-def output_checksums(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below `folder` but `run.json` and the runner's own, which begin with a dot."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    names = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: file_sha256(path) for name, path in names.items() if name != "run.json" and not name.startswith(".")}
-
-
-def write_json(path: Path, value) -> None:
-    """Write JSON with sorted keys, two spaces and a final line end; not-a-number is an error."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _evaluation_only(shows: Cohort | Iterable[Cohort]) -> bool:

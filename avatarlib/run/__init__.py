@@ -1,0 +1,1 @@
+"""Execute the notebooks: `python -m avatarlib.run --help`."""

@@ -1,0 +1,94 @@
+"""Executed copies and figures that are committed: stripped of times, stamped with their source, laptop profile only."""
+
+import json
+import shutil
+from pathlib import Path
+
+from avatarlib.errors import LicenceError
+from avatarlib.run import freshness, source, store
+
+LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+def clean(path: Path, source_key: str, outputs: dict[str, str]) -> None:
+    """Strip an executed notebook of times and versions, so that two runs give the same bytes, and stamp it.
+
+    Parameters
+    ----------
+    path
+        The notebook, rewritten in place.
+    source_key
+        The content key of its sources.
+    outputs
+        File name -> SHA-256 of what the run wrote; `make verify` compares a rerun with them.
+    """
+    nb = json.loads(path.read_text(encoding="utf-8"))
+    nb["metadata"] = {"kernelspec": KERNEL, "language_info": LANGUAGE}
+    nb["metadata"]["avatar"] = {"source": source_key, "outputs": outputs}
+    for cell in nb["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key in ("tags", "jupyter")}
+        if "injected-parameters" in tags:
+            cell["id"] = "injected-parameters"
+    store.write_text(path, json.dumps(nb, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def publish(name: str) -> None:
+    """Copy the executed notebook to `executed/` and its figures to `figures/NN_name/`, where they differ.
+
+    Raises
+    ------
+    LicenceError
+        Where the run loaded or wrote pictures that are licensed for evaluation only.
+    """
+    folder = freshness.result_folder("laptop", name)
+    record = store.read_json(folder / "run.json")
+    if record["evaluation_only"]:
+        raise LicenceError(f"{name} holds pictures for evaluation only: neither executed copy nor figure is published")
+    root = store.project_root()
+    copy = (folder / ".executed.ipynb").read_text(encoding="utf-8")
+    place = root / "executed" / f"{name}.ipynb"
+    if not place.is_file() or place.read_text(encoding="utf-8") != copy:
+        store.write_text(place, copy)
+    pictures = {path.name: path for path in (*folder.glob("*.png"), *folder.glob("figures.json"))}
+    target = root / "figures" / name
+    wanted = {file_name: record["outputs"][file_name] for file_name in pictures}
+    if wanted == (store.output_checksums(target) if target.is_dir() else {}):
+        return
+    new = store.scratch_folder(target)
+    for file_name, path in pictures.items():
+        shutil.copyfile(path, new / file_name)
+    store.swap_in(new, target)
+
+
+def stale_copies() -> list[str]:
+    """Return a line for each executed copy that is missing or was not made from the present sources."""
+    lines = []
+    for name in store.notebooks():
+        copy = store.read_json(store.project_root() / "executed" / f"{name}.ipynb")
+        if copy is None:
+            lines.append(f"executed/{name}.ipynb is missing: run `make all`")
+        elif copy["metadata"]["avatar"]["source"] != freshness.source_key(source.read(name)):
+            lines.append(f"executed/{name}.ipynb is not from the present sources: run `make all`")
+    return lines
+
+
+def unequal(name: str, results: Path) -> list[str]:
+    """Return a line for each output of the rerun in `results` that differs from what is committed of notebook `name`.
+
+    Compared by SHA-256: tables, arrays, figures and pages with the stamp of the executed copy, the figures in
+    `figures/`, and the executed copy itself.
+    """
+    root, folder = store.project_root(), results / "laptop" / name
+    committed = root / "executed" / f"{name}.ipynb"
+    copy = store.read_json(committed)
+    if copy is None or not (folder / "run.json").is_file():
+        return [f"{name}: {'no executed copy is committed' if copy is None else 'the rerun gave no result'}"]
+    now, then = store.output_checksums(folder), copy["metadata"]["avatar"]["outputs"]
+    lines = [f"{name}: {file} differs" for file in sorted({*now, *then}) if now.get(file) != then.get(file)]
+    pictures = store.output_checksums(root / "figures" / name) if (root / "figures" / name).is_dir() else {}
+    lines += [f"{name}: figures/{name}/{file} differs" for file in sorted(pictures) if pictures[file] != now.get(file)]
+    if committed.read_text(encoding="utf-8") != (folder / ".executed.ipynb").read_text(encoding="utf-8"):
+        lines.append(f"{name}: the executed copy differs")
+    return lines

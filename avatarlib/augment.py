@@ -93,12 +93,8 @@ def _shift(image, s, rng, _):
 
 
 def _rotate(image, s, rng, _):
-    return _similarity(image, 16 * s * _sign(rng), 0, 0, 1) if s <= 0.5 else _similarity(image, _turn(s) * _sign(rng), 0, 0, 1)
-
-
-def _turn(s: float) -> float:
-    """8° at everyday strength, 45° at severity 1."""
-    return 8 + (s - 0.5) * 2 * 37
+    # 8° at everyday strength, 45° at severity 1.
+    return _similarity(image, (16 * s if s <= 0.5 else 8 + 74 * (s - 0.5)) * _sign(rng), 0, 0, 1)
 
 
 def _zoom(image, s, rng, _):
@@ -123,7 +119,7 @@ def _perspective(image, s, rng, _):
 
 def _elastic(image, s, rng, _):
     height, width = image.shape[:2]
-    field = rng.uniform(-1, 1, (2, 5, 6)).astype(np.float32) * (0.1 * s * width)
+    field = rng.uniform(-1, 1, (2, 5, 6)).astype(np.float32) * (0.08 * s**2 * width)
     dx, dy = (cv2.resize(f, (width, height), interpolation=cv2.INTER_CUBIC) for f in field)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return cv2.remap(image, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -154,7 +150,7 @@ def _glare(image, s, rng, _):
     for _spot in range(1 + round(3 * s)):
         radius = width * 0.09 * s * rng.uniform(0.6, 1.4)
         cy, cx = rng.uniform(0.2, 0.8) * height, rng.uniform(0.2, 0.8) * width
-        spot = np.exp(-(((x - cx) ** 2 + (y - cy) ** 2) / max(radius, 0.5) ** 2) ** 1.5)
+        spot = np.exp(-((((x - cx) ** 2 + (y - cy) ** 2) / max(radius, 0.5) ** 2) ** 1.5))
         out += 255 * spot.reshape(height, width, *(1,) * (image.ndim - 2))
     return np.clip(out, 0, 255).round().astype(np.uint8)
 
@@ -175,7 +171,9 @@ def _jpeg(image, s, rng, _):
 def _resolution(image, s, rng, _):
     height, width = image.shape[:2]
     factor = 1 + 9 * s**2
-    small = cv2.resize(image, (max(2, round(width / factor)), max(2, round(height / factor))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image, (max(2, round(width / factor)), max(2, round(height / factor))), interpolation=cv2.INTER_AREA
+    )
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -191,7 +189,9 @@ def _lashes(image, s, rng, _):
         length, lean = rng.uniform(0.1, 0.15 + 0.35 * s) * height, rng.uniform(-0.8, 0.8)
         t = np.linspace(0, 1, 12)
         points = np.stack([x0 + lean * length * t**1.5, y0 + length * t], axis=1)
-        cv2.polylines(mask, [np.round(points * 16).astype(np.int32)], False, 255, max(1, round(width / 200)), cv2.LINE_AA, 4)
+        cv2.polylines(
+            mask, [np.round(points * 16).astype(np.int32)], False, 255, max(1, round(width / 200)), cv2.LINE_AA, 4
+        )
     cover = (mask / np.float32(255)).reshape(height, width, *(1,) * (image.ndim - 2))
     return (image * (1 - cover) + 25 * cover).round().astype(np.uint8)
 
@@ -199,7 +199,7 @@ def _lashes(image, s, rng, _):
 def _patches(image, s, rng, _):
     out, (height, width) = image.copy(), image.shape[:2]
     for _patch in range(6):
-        h, w = max(1, round(0.42 * s * height)), max(1, round(0.42 * s * width))
+        h, w = max(1, round(0.42 * s**1.5 * height)), max(1, round(0.42 * s**1.5 * width))
         top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
         out[top : top + h, left : left + w] = image.reshape(-1, *image.shape[2:]).mean(axis=0).round()
     return out

@@ -11,11 +11,14 @@ from numba import njit
 from avatarlib.fingerprints.locate import Located, locate, working_copy
 
 ROWS, COLUMNS = 32, 256
-WAVELENGTHS = (16.0, 32.0)  # columns; 22° and 45°
+WAVELENGTHS = (18.0, 36.0)  # columns; 25° and 51°
+RADIAL_SIGMA = 1.2  # rows; texture finer than that does not survive a change of the pupil
 BANDWIDTH = 0.5  # σ/f of the log-Gabor filter
 FRAGILE = 0.2  # share of the weakest responses masked, because noise flips their sign (Hollingsworth et al. 2009)
 SHIFTS = np.arange(-12, 13, 2)  # columns; ±17° of head tilt
 TYPICAL_BITS = 9000  # usable bits of an ordinary comparison: the n of Daugman's normalisation
+SIDES = np.zeros(COLUMNS, dtype=bool)
+SIDES[np.r_[0:30, 98:158, 226:256]] = True  # 42° above and below the horizontal
 PLANES = 2 * len(WAVELENGTHS)
 WORDS = PLANES * ROWS * COLUMNS // 64
 
@@ -53,16 +56,21 @@ def unwrap(image: np.ndarray, found: Located) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _covered(ring: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Reflections, skin and lashes: what differs too much from the sides of the iris, where lids rarely reach."""
-    sides = np.zeros(COLUMNS, dtype=bool)
-    sides[np.r_[0:36, 92:164, 228:256]] = True
-    typical = ring[:, sides][inside[:, sides]]
+    """Reflections, lashes and lids: what differs too much from the sides of the iris, where lids rarely reach."""
+    typical = ring[:, SIDES][inside[:, SIDES]]
     if typical.size < 50:
         return np.ones_like(inside)
-    middle = np.median(typical)
-    spread = max(1.4826 * np.median(abs(typical - middle)), 4.0)
-    odd = (ring > middle + 4 * spread) | (ring < middle - 4 * spread)
-    return cv2.dilate(odd.astype(np.uint8), np.ones((3, 5), np.uint8)).astype(bool)
+    smooth = cv2.GaussianBlur(ring, (0, 0), 1.2)
+    calm = smooth[:, SIDES][inside[:, SIDES]]
+    middle = np.median(calm)
+    spread = max(1.4826 * np.median(abs(calm - middle)), 5.0)
+    odd = (abs(smooth - middle) > 3.5 * spread) | (abs(ring - middle) > 6 * spread)
+    covered = cv2.dilate(odd.astype(np.uint8), np.ones((3, 5), np.uint8)).astype(bool)
+    # Above and below, whatever lies beyond the first lash or lid edge is lid, even where it is as grey as the iris.
+    # A single dark crypt is no lid: it takes a run of odd columns.
+    edge = cv2.morphologyEx(odd.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, 7), np.uint8)).astype(bool)
+    edge[:, SIDES] = False
+    return covered | np.maximum.accumulate(edge, axis=0)
 
 
 def _log_gabor() -> np.ndarray:
@@ -82,7 +90,8 @@ def encode(ring: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return bits and mask, both bool (PLANES, ROWS, COLUMNS)."""
     weight = seen.sum(axis=1, keepdims=True)
     mean = np.where(seen, ring, 0).sum(axis=1, keepdims=True) / np.maximum(weight, 1)
-    filled = np.where(seen, ring - mean, 0)
+    filled = np.where(seen, ring - mean, 0).astype(np.float32)
+    filled = cv2.sepFilter2D(filled, -1, np.ones(1), cv2.getGaussianKernel(9, RADIAL_SIGMA))
     response = np.fft.ifft(np.fft.fft(filled, axis=1)[None] * FILTERS[:, None], axis=2)
     parts = np.concatenate([response.real, response.imag])
     strength = abs(parts)

@@ -38,7 +38,7 @@ def working_copy(image: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def _rise(image, x, y, r, half, cosines, sines):
-    """Mean grey value outside minus inside the circle of radius r, along the given directions; NaN if mostly outside."""
+    """Mean grey value outside minus inside the circle along the given directions; NaN if mostly off the image."""
     height, width = image.shape
     total, count = 0.0, 0
     for j in range(len(cosines)):
@@ -69,7 +69,7 @@ def _best_circle(image, xs, ys, first, last, cosines, sines, half):
                 if np.isnan(right) and np.isnan(left):
                     continue
                 if np.isnan(right) or np.isnan(left):
-                    rise = 0.8 * (left if np.isnan(right) else right)
+                    rise = 0.6 * (left if np.isnan(right) else right)
                 else:
                     rise = (right + left) / 2 - abs(right - left) / 2
                 if rise > best:
@@ -99,7 +99,7 @@ def _dark_blobs(image: np.ndarray) -> list[tuple[float, float, float]]:
     for share in (0.1, 0.2, 0.35, 0.5, 0.65):
         dark = (smooth <= low + share * (middle - low)).astype(np.uint8)
         # Reflections are holes in the pupil.
-        filled = cv2.morphologyEx(dark, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15)))
+        filled = cv2.morphologyEx(dark, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (19, 19)))
         depth = cv2.distanceTransform(np.pad(filled, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
         for _ in range(2):
             y, x = np.unravel_index(np.argmax(depth), depth.shape)
@@ -121,20 +121,20 @@ def locate(image: np.ndarray) -> Located | None:
         uint8, as `working_copy` returns it.
     """
     smooth = cv2.GaussianBlur(image, (0, 0), 1.5)
-    # Bright reflections would dominate the means; nothing that bright belongs to pupil or iris.
-    clipped = np.minimum(smooth, np.percentile(smooth, 90)).astype(np.float64)
+    # Reflections and skin would dominate the means; no edge that is sought leads to anything brighter than these.
+    edges, clipped = (np.minimum(smooth, np.percentile(smooth, share)).astype(np.float64) for share in (60, 90))
     best = None
     for x, y, radius in _dark_blobs(image):
         first, last = max(PUPIL_RADII[0], int(radius * 0.75)), min(PUPIL_RADII[1], int(radius * 1.45) + 1)
         if last <= first:
             continue
         span = np.arange(-9.0, 10.0, 3.0)
-        step, px, py, pr = _best_circle(clipped, x + span, y + span, first, last, *AROUND, 3)
+        step, px, py, pr = _best_circle(edges, x + span, y + span, first, last, *AROUND, 3)
         fine = np.arange(-2.0, 2.1, 1.0)
-        step, px, py, pr = _best_circle(clipped, px + fine, py + fine, max(first, int(pr) - 3), int(pr) + 3, *AROUND, 3)
+        step, px, py, pr = _best_circle(edges, px + fine, py + fine, max(first, int(pr) - 3), int(pr) + 3, *AROUND, 3)
         low = max(LIMBUS_RADII[0], int(pr * 1.35))
         rise, lx, ly, lr = _best_circle(
-            clipped, px + np.arange(-15.0, 16.0, 3.0), py + np.arange(-9.0, 10.0, 3.0), low, LIMBUS_RADII[1], *SIDES, 6
+            clipped, px + np.arange(-9.0, 10.0, 3.0), py + np.arange(-6.0, 7.0, 3.0), low, LIMBUS_RADII[1], *SIDES, 6
         )  # fmt: skip
         if lr == 0:  # the circle's sides lie outside the image
             continue

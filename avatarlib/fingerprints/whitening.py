@@ -40,9 +40,8 @@ class Whitening(TransformerMixin, BaseEstimator):
         self.mean_ = X.mean(axis=0)
         centred = X - self.mean_
         # Few images, many dimensions: the small Gram matrix has the same components.
-        values, vectors = (
-            np.linalg.eigh(centred @ centred.T) if len(X) < X.shape[1] else np.linalg.eigh(centred.T @ centred)
-        )
+        few = len(X) < X.shape[1]
+        values, vectors = np.linalg.eigh(centred @ centred.T if few else centred.T @ centred)
         keep = np.argsort(values)[::-1][: self.components]
         keep = keep[values[keep] > 1e-9 * values.max()]
         basis = centred.T @ vectors[:, keep] / np.sqrt(values[keep]) if few else vectors[:, keep]

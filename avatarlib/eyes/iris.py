@@ -49,66 +49,70 @@ def texture(seed: int, person: int, side: str, columns: int) -> np.ndarray:
     rng = generator(seed, "iris", person, side)
     shape = (columns // 8, columns)
     t = ((np.arange(shape[0], dtype=np.float32) + 0.5) / shape[0])[:, None]
-    strength = rng.uniform(0.6, 1.4, size=6)
-    collarette = 0.30 + 0.04 * rng.standard_normal() + 0.03 * _noise(rng, 1, 8, shape) + 0.012 * _noise(rng, 1, 64, shape)
-    # Fibres: streaks along the radius that wander a little, finer towards the pupil.
-    wander = 6 * _noise(rng, 3, 8, shape) * (shape[1] / 512)
-    fibres = 0.5 * _noise(rng, 3, 32, shape) + 0.8 * _noise(rng, 3, 64, shape) + 1.0 * _noise(rng, 4, 128, shape)
-    fibres = cv2.remap(
-        fibres, (np.arange(shape[1], dtype=np.float32) + wander) % shape[1],
-        np.broadcast_to(np.arange(shape[0], dtype=np.float32)[:, None], shape).copy(),
-        cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP,
-    )  # fmt: skip
-    inner = 1 / (1 + np.exp((t - collarette) / 0.02))
-    iris = strength[0] * fibres * (4 + 3 * inner)
-    iris += 7 * strength[1] * _bump(t, collarette, 0.05) * (1 + 0.5 * _noise(rng, 1, 32, shape))
-    iris += 3 * _noise(rng, 4, 16, shape) + 2 * _noise(rng, 8, 64, shape)
+    amount = rng.lognormal(0, 0.35, size=6).tolist()
+    collarette = rng.normal(0.30, 0.04) + 0.02 * _noise(rng, 1, 8, shape) + 0.012 * _noise(rng, 1, 32, shape)
+    inner = 1 / (1 + np.exp((t - collarette) / 0.015))
+    # Fibres: streaks along the radius that wander a little.
+    fibres = 0.7 * _noise(rng, 3, 32, shape) + _noise(rng, 4, 64, shape) + _noise(rng, 5, 128, shape)
+    wander = np.arange(columns, dtype=np.float32) + _noise(rng, 4, 8, shape) * (columns / 90)
+    down = np.broadcast_to(np.arange(shape[0], dtype=np.float32)[:, None], shape).copy()
+    fibres = cv2.remap(fibres, wander % columns, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    iris = 4.5 * amount[0] * fibres * (0.45 + 0.3 * inner)
+    iris += 3.5 * _noise(rng, 2, 8, shape) + 2.5 * _noise(rng, 6, 32, shape)
+    # The frill between pupil and collarette, and the collarette's own bright, broken line.
+    frill = _noise(rng, 2, 128, shape)
+    iris += inner * (11 * amount[1] * np.tanh(1.3 * frill) - 3)
+    iris += 8 * amount[1] * _bump(t, collarette, 0.025) * (0.8 + 0.6 * _noise(rng, 1, 64, shape))
     # Contraction furrows: arcs about the pupil, each only part of the way round.
-    for where in rng.uniform(0.5, 0.9, size=rng.integers(2, 6)).tolist():
+    for where in rng.uniform(0.5, 0.92, size=rng.integers(1, 5)).tolist():
         along = where + 0.015 * _noise(rng, 1, 8, shape)
-        iris -= 6 * strength[2] * _bump(t, along, 0.012) * np.clip(0.3 + _noise(rng, 1, 8, shape), 0, 1)
-    iris = _crypts(iris, rng, collarette[0], strength)
+        iris -= 7 * amount[2] * _bump(t, along, 0.014) * np.clip(0.2 + _noise(rng, 1, 8, shape), 0, 1)
+    iris = _pits(iris, rng, collarette[0], amount)
     if columns > 256:
         iris += 2.5 * _noise(rng, 32, 256, shape)
     if columns > 512:
-        iris += 2 * _noise(rng, 64, 512, shape)
+        iris += 2.5 * _noise(rng, 64, 512, shape)
     return iris.astype(np.float32)
 
 
-def _crypts(iris: np.ndarray, rng: np.random.Generator, collarette: np.ndarray, strength: np.ndarray) -> np.ndarray:
-    """Stamp crypts and pigment spots: dark lenses with a bright rim, most of them at the collarette."""
+def _pits(iris: np.ndarray, rng: np.random.Generator, collarette: np.ndarray, amount: list[float]) -> np.ndarray:
+    """Stamp what is sunk into the surface: pits of the frill, crypts outside it, fine pores and pigment spots."""
     rows, columns = iris.shape
-    near, far, spots = int(45 * strength[3]), int(14 * strength[4] ** 2), rng.integers(0, 8)
-    n = near + far + spots
+    near, far, pores = int(55 * amount[3]), int(13 * amount[4]), int(90 * amount[5])
+    n = near + far + pores
     angle = rng.random(n)
+    # Crypts come in groups.
+    angle[near : near + far] = (rng.random(3)[rng.integers(0, 3, far)] + rng.normal(0, 0.09, far)) % 1
     ring = collarette[(angle * columns).astype(int)]
     radius = np.concatenate([
-        ring[:near] + rng.normal(0.0, 0.05, near), ring[near : near + far] + rng.uniform(0.02, 0.4, far),
-        rng.uniform(0.4, 0.95, spots),
+        ring[:near] + rng.normal(0.01, 0.035, near), ring[near : near + far] + rng.gamma(2, 0.07, far),
+        rng.uniform(0.35, 0.97, pores),
     ])
-    # Half axes as share of the ring's width and of a turn.
-    long = np.concatenate([rng.gamma(4, 0.008, near), rng.gamma(5, 0.014, far), rng.uniform(0.008, 0.02, spots)])
-    wide = np.concatenate([rng.gamma(5, 0.0009, near), rng.gamma(5, 0.0022, far), rng.uniform(0.002, 0.004, spots)])
-    depth = np.concatenate([rng.uniform(12, 34, near), rng.uniform(8, 26, far), rng.uniform(10, 25, spots)])
-    lean = rng.normal(0, 0.3, n)
-    wrapped = np.concatenate([iris] * 3, axis=1)
+    # Half axes as share of the ring's width and of a turn; depth in grey values.
+    long = np.concatenate([rng.gamma(8, 0.005, near), rng.gamma(8, 0.011, far), rng.gamma(8, 0.0016, pores)])
+    wide = np.concatenate([rng.gamma(8, 0.0007, near), rng.gamma(8, 0.0017, far), rng.gamma(8, 0.00022, pores)])
+    depth = np.concatenate([rng.uniform(8, 30, near), rng.uniform(7, 22, far), rng.uniform(6, 24, pores)])
+    lean, square = rng.normal(0, 0.5, n), rng.uniform(1.6, 3.5, n)
+    wrapped = np.zeros((rows, 3 * columns), np.float32)
+    smallest = 0.55
     for i in range(n):
-        a, b = max(long[i] * rows, 0.7), max(wide[i] * columns, 0.7)
+        # What is thinner than a sample is drawn as wide as one and fainter.
+        a, b = max(long[i] * rows, smallest), max(wide[i] * columns, smallest)
+        faint = min(1.0, long[i] * rows / smallest) * min(1.0, wide[i] * columns / smallest)
         y, x = radius[i] * rows, (1 + angle[i]) * columns
-        top, bottom = max(int(y - 1.7 * a), 0), min(int(y + 1.7 * a) + 2, rows)
-        left, right = int(x - 1.7 * b - 1.7 * a * abs(lean[i]) * 0.5), int(x + 1.7 * b + 1.7 * a * abs(lean[i]) * 0.5) + 2
+        reach = 1.5 * b + 1.5 * a * abs(lean[i]) * 0.5
+        top, bottom = max(int(y - 1.5 * a), 0), min(int(y + 1.5 * a) + 2, rows)
+        left, right = int(x - reach), int(x + reach) + 2
         if bottom <= top:
             continue
         v = (np.arange(top, bottom, dtype=np.float32)[:, None] - y) / a
         u = (np.arange(left, right, dtype=np.float32)[None] - x - lean[i] * v * a * 0.5) / b
-        d = np.sqrt(u * u + v * v)
-        hole = np.clip((1.05 - d) / 0.5, 0, 1)
-        rim = np.exp(-(((d - 1.2) / 0.22) ** 2))
-        wrapped[top:bottom, left:right] += depth[i] * (0.45 * rim - hole * (0.8 + 0.2 * v))
-    middle = wrapped[:, columns : 2 * columns].copy()
-    middle[:, : columns // 2] += wrapped[:, 2 * columns : 2 * columns + columns // 2] - iris[:, : columns // 2]
-    middle[:, columns // 2 :] += wrapped[:, columns // 2 : columns] - iris[:, columns // 2 :]
-    return middle
+        d = (abs(u) ** square[i] + v * v) ** 0.5
+        # Light from above leaves the lower wall bright and the upper one dark.
+        wall = np.exp(-(((d - 1.05) / 0.25) ** 2))
+        floor = np.clip((1.1 - d) / 0.4, 0, 1)
+        wrapped[top:bottom, left:right] += (faint * depth[i]) * (wall * (0.35 + 0.3 * u.clip(-1, 1)) - 0.8 * floor)
+    return iris + wrapped.reshape(rows, 3, columns).sum(axis=1)
 
 
 def _build(person: Mapping, side: str, seed: int) -> dict:
@@ -117,16 +121,19 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
     return {
         "radius": 101 + 5 * rng.standard_normal(),
         "offset": (rng.normal(2, 1.5), rng.normal(0, 1.5)),  # of the pupil; most lie a little to the nose
-        "upper": 62 + 9 * person["lid_opening"] + 5 * rng.standard_normal(),
-        "lower": -(84 + 4 * person["lid_opening"] + 4 * rng.standard_normal()),
-        "slope": rng.normal(0.06, 0.05),
-        "curve": rng.uniform(0.0016, 0.0026),
+        "upper": 76 + 11 * person["lid_opening"] + 5 * rng.standard_normal(),
+        "lower": -(94 + 4 * person["lid_opening"] + 4 * rng.standard_normal()),
+        "inner": (rng.normal(172, 6), rng.normal(-30, 7)),
+        "outer": (rng.normal(-205, 10), rng.normal(-8, 9)),
+        "top": rng.normal(10, 8),
+        "crease": rng.uniform(28, 60),
+        "crease_depth": rng.uniform(5, 40),
         "iris": 118 - 7 * person["iris_pigment"] + 4 * rng.standard_normal(),
         "pupil": float(np.clip(0.43 + 0.055 * person["pupil_size"], 0.25, 0.65)),
         "skin": 196 + 9 * person["skin_tone"],
         "lash_seed": int(rng.integers(1 << 62)),
-        "lash_length": rng.uniform(26, 44),
-        "lash_count": int(rng.integers(70, 110)),
+        "lash_length": rng.uniform(24, 42),
+        "lash_count": int(rng.integers(120, 210)),
     }
 
 
@@ -138,11 +145,14 @@ def _capture(capture: int, person: int, side: str, seed: int) -> dict:
         "shift": (rng.normal(0, 14), rng.normal(0, 9)),
         "turn": rng.normal(0, 2.5),
         "zoom": float(np.exp(rng.normal(0, 0.03))),
-        "lid": rng.normal(0, 7),
+        "lid": rng.normal(0, 6),
+        "sway": rng.normal(0, 0.06),
+        "sharpen": rng.uniform(0.3, 1.0),
         "light": float(np.exp(rng.normal(0, 0.07))),
-        "slant": rng.normal(0, 0.08, 2),
+        "slant": rng.normal(0, 0.06, 2).tolist(),
         "blur": abs(rng.normal(0, 0.6)) + 0.55,
-        "glare": rng.normal(0, 5, 2) + (0, 6),
+        "glare": (rng.normal(0, 5), rng.normal(-6, 5)),
+        "glare_size": rng.uniform(2.5, 4.5),
         "noise": rng.uniform(1.5, 3.5),
         "rng": rng,
     }
@@ -213,40 +223,103 @@ def _eyeball(x, y, eye, shot, iris_map, zoom) -> np.ndarray:
     ring = cv2.remap(iris_map, angle * (columns / (2 * np.pi)), even * rows - 0.5, cv2.INTER_LINEAR,
                      borderMode=cv2.BORDER_REPLICATE)
     iris = eye["iris"] + ring + 6 * _bump(t, 0.3, 0.3) - 10 * _bump(t, 1.02, 0.12) - 25 * _bump(t, 0.0, 0.035)
-    sclera = 214 - 0.0009 * (x * x) - 0.0006 * (y * y)
-    white = _step(far - radius, 9)
+    sclera = 216 - 0.0009 * (x * x) - 0.0009 * (y * y) - 26 * _bump(far, radius, 20)
+    white = 1 / (1 + np.exp((radius - far) / 4))
     image = iris + white * (sclera - iris)
     dark = _step(pupil - rho, max(2.0, 1.2 / zoom))
-    return image + dark * (6 - image)
+    image = image + dark * (6 - image)
+    gx, gy = shot["glare"]
+    size = shot["glare_size"]
+    spot = _step(size - np.maximum(abs(cx - gx), abs(cy - gy)), 2.5) + 0.4 * _step(0.4 * size - cv2.magnitude(cx - 0.2 * gx - 9, cy + gy - 17), 3)
+    return image + spot * (250 - image)
 
 
 def _lids(x, eye, shot) -> tuple[np.ndarray, np.ndarray]:
-    up = eye["upper"] + shot["lid"]
-    upper = up - eye["slope"] * x - eye["curve"] * (x - 10) ** 2
-    lower = eye["lower"] + 0.5 * eye["slope"] * x + 0.0011 * (x - 25) ** 2
-    return upper, lower
+    """Heights of the lids' edges above every x; they meet in the inner corner, low at the nose, and the outer one."""
+    up, low = eye["upper"] + shot["lid"], eye["lower"] - 0.15 * shot["lid"]
+    inner, outer = eye["inner"], eye["outer"]
+
+    def edge(middle, top, bend_in, bend_out):
+        nasal = np.clip((x - top) / (inner[0] - top), 0, 1.3)
+        temporal = np.clip((top - x) / (top - outer[0]), 0, 1.3)
+        return middle + (inner[1] - middle) * nasal**bend_in + (outer[1] - middle) * temporal**bend_out
+
+    return edge(up, eye["top"], 2.3, 2.0), edge(low, -15.0, 2.6, 2.2)
 
 
 def _skin(image, x, y, upper, lower, eye, shot, zoom) -> np.ndarray:
+    rng = shot["rng"]
+    # Skin texture belongs to the capture: the lid moves, and nobody recognises a person by these pixels.
+    bumps = cv2.resize(rng.standard_normal((96, 128), dtype=np.float32), image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    clouds = cv2.resize(rng.standard_normal((5, 7), dtype=np.float32), image.shape[::-1], interpolation=cv2.INTER_CUBIC)
     above, below = y - upper, lower - y
-    shade = 1 - 0.35 * np.exp(-np.maximum(-above, 0) / 14)
-    image = image * shade
-    skin = eye["skin"] - 60 * np.exp(-np.maximum(above, 0) / 12) + 0.06 * above
-    image = image + _step(above, 3) * (skin - image)
-    bright = eye["skin"] + 30 - 30 * np.exp(-np.maximum(below, 0) / 6)
-    return image + _step(below, 3) * (bright - image)
+    image = image * (1 - 0.30 * np.exp(np.minimum(above, 0) / 13))  # the upper lid's shadow
+    # The inner corner: caruncle behind a fold.
+    cx, cy = eye["inner"]
+    corner = np.exp(-(((x - cx + 12) / 15) ** 2) - (((y - cy - 2) / 15) ** 2))
+    fold = np.exp(-(((x - cx + 38 + 0.004 * (y - cy) ** 2) / 5) ** 2))
+    image = image - corner * (58 - 8 * bumps) - 22 * fold
+    skin = eye["skin"]
+    crease = np.exp(-(((above - eye["crease"] - 0.06 * x) / 7) ** 2))
+    ridge = np.exp(-(((above - 0.5 * eye["crease"]) / 14) ** 2))
+    lid = skin - 45 * np.exp(-np.maximum(above, 0) / 9) + 16 * ridge - eye["crease_depth"] * crease
+    fleck = np.maximum(bumps - 1.5 + 0.25 * clouds, 0) * np.clip(1 + 0.5 * clouds, 0, 2)
+    lid = lid + 5 * bumps + 7 * clouds + 55 * fleck
+    image = image + _step(above, 3) * (lid - image)
+    # The lower lid's edge is a pale band, wet towards the eye.
+    rim = np.exp(-((below / 2.2) ** 2))
+    cheek = skin + 26 + 3 * bumps + 5 * clouds - 16 * np.exp(-(((below - 16) / 9) ** 2)) + 25 * fleck
+    image = image + _step(below, 3) * (cheek - image) - 26 * rim * (abs(x) < eye["radius"]) - 8 * rim
+    glint = np.exp(-(((x - eye["offset"][0] - shot["glare"][0]) / 11) ** 4)) * (1 + 0.8 * np.sign(np.sin(x * 1.1 + 5 * clouds)))
+    return image + glint * (150 * np.exp(-(((below + 4) / 2.5) ** 2)) + 70 * np.exp(-(((above + 3) / 1.6) ** 2)))
 
 
 def _lashes(image, eye, shot, zoom, turn, shift) -> np.ndarray:
-    return image
+    """Paint lashes: quadratic curves from the lids' edges, in tufts that lean outwards, thicker at the root."""
+    rng = np.random.default_rng(eye["lash_seed"])
+    n, m = eye["lash_count"], int(0.55 * eye["lash_count"])
+    x = np.concatenate([rng.uniform(eye["outer"][0] + 20, eye["inner"][0] - 18, n),
+                        rng.uniform(eye["outer"][0] + 30, eye["inner"][0] - 35, m)]).astype(np.float32)
+    up = np.arange(n + m) < n
+    upper, lower = _lids(x, eye, shot)
+    root = np.column_stack([x, np.where(up, upper + rng.uniform(0, 7, n + m), lower - rng.uniform(9, 19, n + m))])
+    tuft = np.interp(x, np.linspace(-260, 200, 40), rng.normal(0, 0.3, 40))
+    lean = np.clip((x + 10) / 150, -1.3, 1.3) * np.where(up, 0.9, 0.6) + tuft + rng.normal(0, 0.2, n + m) + shot["sway"]
+    length = eye["lash_length"] * rng.uniform(0.5, 1.1, n + m) * np.where(up, 1, 0.95)
+    # Upper lashes hang over the eye and turn up at their ends; some point up from the start.
+    start = np.where(up, np.where(rng.random(n + m) < 0.3, 0.5, -0.45), -0.35)
+    end = np.where(up, start + rng.uniform(-0.25, 0.45, n + m), -0.8 + rng.normal(0, 0.15, n + m))
+    p1 = root + length[:, None] * np.column_stack([0.45 * lean, start])
+    p2 = root + length[:, None] * np.column_stack([lean, end])
+    s = np.linspace(0, 1, 7)[None, :, None]
+    curve = (1 - s) ** 2 * root[:, None] + 2 * s * (1 - s) * p1[:, None] + s**2 * p2[:, None]
+    # Eye to picture.
+    u, v = curve[..., 0] + shift[0], curve[..., 1] + shift[1] + 8
+    u, v = math.cos(turn) * u - math.sin(turn) * v, math.sin(turn) * u + math.cos(turn) * v
+    h, w = image.shape
+    points = np.stack([u * zoom + (w - 1) / 2, (h - 1) / 2 - v * zoom], axis=-1)
+    points = np.round(points * 16).astype(np.int32)
+    paint = np.zeros((h, w), np.uint8)
+    shades = np.clip(rng.normal(225, 30, n + m), 120, 255).astype(int)
+    base = 2 if zoom > 0.8 else 1
+    for line, shade, first in zip(points, shades.tolist(), up, strict=True):
+        cv2.polylines(paint, [line], False, shade * (0.8 if first else 0.65), 1, cv2.LINE_AA, 4)
+        cv2.polylines(paint, [line[:4]], False, shade, base if first else 1, cv2.LINE_AA, 4)
+    cover = paint.astype(np.float32) * (min(1.0, 0.55 + 0.45 * zoom) / 255)
+    return image + cover * (18 - image)
 
 
 def _camera(image, shot, zoom, over, size, side) -> np.ndarray:
     rng = shot["rng"]
-    image = cv2.GaussianBlur(image, (0, 0), max(shot["blur"] * zoom, 0.3))
+    h, w = image.shape
+    slant = shot["slant"]
+    light = 1 + slant[0] * np.linspace(-1, 1, w, dtype=np.float32)[None] + slant[1] * np.linspace(-1, 1, h, dtype=np.float32)[:, None]
+    image = cv2.GaussianBlur(image * (light * shot["light"]), (0, 0), max(shot["blur"] * zoom, 0.3))
+    # Such cameras sharpen; the halos are part of the look.
+    image = image + shot["sharpen"] * (image - cv2.GaussianBlur(image, (0, 0), 2.2 * zoom))
     if over > 1:
         image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-    image = image * shot["light"] + shot["noise"] * rng.standard_normal(size, dtype=np.float32)
+    image = image + shot["noise"] * rng.standard_normal(size, dtype=np.float32)
     if side == "left":
         image = image[:, ::-1]
     return np.clip(image + 0.5, 0, 255).astype(np.uint8)

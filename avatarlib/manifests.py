@@ -98,7 +98,9 @@ def fetch(source: Source, files: Sequence[str]) -> list[Path]:
             if not path.is_file():
                 raise InputAbsent(f"{source.title}: {path} is missing. Complete the mirror that {MIRROR} names")
     elif source.url is None:
-        raise InputAbsent(f"{source.title} must be requested at {source.page}. Then set {MIRROR} to the folder above it")
+        raise InputAbsent(
+            f"{source.title} must be requested at {source.page}. Then set {MIRROR} to the folder above it"
+        )
     else:
         paths = _download(source, files)
     for path, file in zip(paths, files, strict=True):

@@ -245,7 +245,9 @@ def _bytes(file: Path) -> bytes:
 
 def _refuse_size(width: int, height: int) -> None:
     if width > MOST_SIDE or height > MOST_SIDE or width * height > MOST_PIXELS:
-        raise _Unusable(f"has {width}×{height} pixels; at most {MOST_SIDE} a side and {MOST_PIXELS:,} in all. Shrink it")
+        raise _Unusable(
+            f"has {width}×{height} pixels; at most {MOST_SIDE} a side and {MOST_PIXELS:,} in all. Shrink it"
+        )
     if min(width, height) < LEAST_SIDE:
         raise _Unusable(f"has {width}×{height} pixels; at least {LEAST_SIDE} a side are needed")
 
@@ -420,5 +422,3 @@ def save_imagefolder(path: Path, cohort: Cohort) -> None:
     table = cohort.table.drop(columns="file_name", errors="ignore")
     table.insert(0, "file_name", names)
     table.to_csv(path / METADATA, index=False, lineterminator="\n")
-
-

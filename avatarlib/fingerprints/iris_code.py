@@ -24,8 +24,8 @@ WORDS = PLANES * ROWS * COLUMNS // 64
 
 # What a code needs to be judged. Chosen on people 001–036 of the IITD database: all but the worst hundredth of their
 # pictures pass.
-LEAST_PUPIL_STEP = 25.0
-LEAST_LIMBUS_STEP = 5.0
+LEAST_PUPIL_STEP = 12.0
+LEAST_LIMBUS_STEP = 4.0
 LEAST_USABLE = 0.30
 LEAST_FOCUS = 1.5
 

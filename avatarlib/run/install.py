@@ -1,7 +1,7 @@
 """Make the environment: check the machine, create .venv, install the locked versions. Standard library only.
 
 Runs with the machine's own Python, even one that is too old, to say so; `make setup` calls it. May be interrupted and
-called again: the stamp that says "done" is written last.
+called again: the stamp that says "done" is written last, and without it everything is installed anew.
 """
 
 from __future__ import annotations
@@ -94,12 +94,8 @@ def install(venv: Path, device: str, cpu_index: str, wheelhouse: Path | None) ->
     versions = locked()
     print(f"set-up: {len(versions)} packages into {venv}, about {GIGABYTES[device]} GB on disk; minutes", flush=True)
     python = venv / "bin" / "python"
-    stamp.unlink(missing_ok=True)
-    made_for = venv / "device"
-    working = python.exists() and not subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode
-    if not working or not made_for.is_file() or made_for.read_text() != device:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True, env=_environment())
-        made_for.write_text(device)
+    # Always from nothing: an interrupted pip can leave a package that looks installed. Downloads are in pip's cache.
+    subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True, env=_environment())
     source = ["--no-index", "--find-links", wheelhouse.resolve()] if wheelhouse else []
     _pip(python, "install", *source, *(f"{name}=={versions[name]}" for name in ("pip", "setuptools")))
     torch = torch_source(python, device, cpu_index) if not wheelhouse else source
@@ -163,7 +159,7 @@ def _key(device: str) -> str:
 def _pip(python: Path, *words) -> None:
     print(f"set-up: pip {words[0]} {words[-1]}", flush=True)
     command = [python, "-m", "pip", *words[:1], "--disable-pip-version-check", *words[1:]]
-    quiet = [] if words[0] == "check" else ["--quiet"]
+    quiet = [] if words[0] == "check" else ["--quiet", "--quiet"]
     subprocess.run([*command[:4], *quiet, *command[4:]], check=True, env=_environment())
 
 

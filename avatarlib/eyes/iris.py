@@ -60,8 +60,8 @@ def texture(seed: int, person: int, side: str, columns: int) -> np.ndarray:
     iris = 4.5 * amount[0] * fibres * (0.45 + 0.3 * inner)
     iris += 3.5 * _noise(rng, 2, 8, shape) + 2.5 * _noise(rng, 6, 32, shape)
     # The frill between pupil and collarette, and the collarette's own bright, broken line.
-    frill = _noise(rng, 2, 128, shape)
-    iris += inner * (11 * amount[1] * np.tanh(1.3 * frill) - 3)
+    frill = 0.8 * _noise(rng, 2, 128, shape) + _noise(rng, 3, 256, shape)
+    iris += inner * (8 * amount[1] * np.clip(frill, -1.6, 1.2) - 3)
     iris += 8 * amount[1] * _bump(t, collarette, 0.025) * (0.8 + 0.6 * _noise(rng, 1, 64, shape))
     # Contraction furrows: arcs about the pupil, each only part of the way round.
     for where in rng.uniform(0.5, 0.92, size=rng.integers(1, 5)).tolist():
@@ -78,24 +78,26 @@ def texture(seed: int, person: int, side: str, columns: int) -> np.ndarray:
 def _pits(iris: np.ndarray, rng: np.random.Generator, collarette: np.ndarray, amount: list[float]) -> np.ndarray:
     """Stamp what is sunk into the surface: pits of the frill, crypts outside it, fine pores and pigment spots."""
     rows, columns = iris.shape
-    near, far, pores = int(55 * amount[3]), int(13 * amount[4]), int(90 * amount[5])
-    n = near + far + pores
-    angle = rng.random(n)
-    # Crypts come in groups.
-    angle[near : near + far] = (rng.random(3)[rng.integers(0, 3, far)] + rng.normal(0, 0.09, far)) % 1
+    near, far = int(60 * amount[3]), int(15 * amount[4])
+    # Crypts come in groups; half axes are shares of the ring's width and of a turn, depths grey values.
+    groups = rng.random(3)
+    angle = np.concatenate([rng.random(near), (groups[rng.integers(0, 3, far)] + rng.normal(0, 0.09, far)) % 1])
     ring = collarette[(angle * columns).astype(int)]
-    radius = np.concatenate([
-        ring[:near] + rng.normal(0.01, 0.035, near), ring[near : near + far] + rng.gamma(2, 0.07, far),
-        rng.uniform(0.35, 0.97, pores),
-    ])
-    # Half axes as share of the ring's width and of a turn; depth in grey values.
-    long = np.concatenate([rng.gamma(8, 0.005, near), rng.gamma(8, 0.011, far), rng.gamma(8, 0.0016, pores)])
-    wide = np.concatenate([rng.gamma(8, 0.0007, near), rng.gamma(8, 0.0017, far), rng.gamma(8, 0.00022, pores)])
-    depth = np.concatenate([rng.uniform(8, 30, near), rng.uniform(7, 22, far), rng.uniform(6, 24, pores)])
-    lean, square = rng.normal(0, 0.5, n), rng.uniform(1.6, 3.5, n)
+    radius = ring + np.concatenate([rng.normal(0.01, 0.035, near), rng.gamma(2, 0.07, far)])
+    long = np.concatenate([rng.gamma(8, 0.005, near), rng.gamma(8, 0.011, far)])
+    wide = np.concatenate([rng.gamma(8, 0.0007, near), rng.gamma(8, 0.0017, far)])
+    depth = np.concatenate([rng.uniform(12, 42, near), rng.uniform(10, 34, far)])
+    lean, square = rng.normal(0, 0.5, near + far), rng.uniform(1.6, 3.5, near + far)
+    if columns > 256:  # pores are too fine for small pictures
+        pores = int(140 * amount[5])
+        angle, radius = np.append(angle, rng.random(pores)), np.append(radius, rng.uniform(0.35, 0.97, pores))
+        long = np.append(long, rng.gamma(8, 0.0016, pores))
+        wide = np.append(wide, rng.gamma(8, 0.00022, pores))
+        depth = np.append(depth, rng.uniform(10, 40, pores))
+        lean, square = np.append(lean, np.zeros(pores)), np.append(square, np.full(pores, 2.0))
     wrapped = np.zeros((rows, 3 * columns), np.float32)
     smallest = 0.55
-    for i in range(n):
+    for i in range(len(angle)):
         # What is thinner than a sample is drawn as wide as one and fainter.
         a, b = max(long[i] * rows, smallest), max(wide[i] * columns, smallest)
         faint = min(1.0, long[i] * rows / smallest) * min(1.0, wide[i] * columns / smallest)
@@ -121,7 +123,7 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
     return {
         "radius": 101 + 5 * rng.standard_normal(),
         "offset": (rng.normal(2, 1.5), rng.normal(0, 1.5)),  # of the pupil; most lie a little to the nose
-        "upper": 76 + 11 * person["lid_opening"] + 5 * rng.standard_normal(),
+        "upper": 70 + 11 * person["lid_opening"] + 5 * rng.standard_normal(),
         "lower": -(94 + 4 * person["lid_opening"] + 4 * rng.standard_normal()),
         "inner": (rng.normal(172, 6), rng.normal(-30, 7)),
         "outer": (rng.normal(-205, 10), rng.normal(-8, 9)),
@@ -132,7 +134,8 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
         "pupil": float(np.clip(0.43 + 0.055 * person["pupil_size"], 0.25, 0.65)),
         "skin": 196 + 9 * person["skin_tone"],
         "lash_seed": int(rng.integers(1 << 62)),
-        "lash_length": rng.uniform(24, 42),
+        "lash_length": rng.uniform(26, 46),
+        "lash_rise": rng.beta(2, 2),
         "lash_count": int(rng.integers(120, 210)),
     }
 
@@ -145,7 +148,7 @@ def _capture(capture: int, person: int, side: str, seed: int) -> dict:
         "shift": (rng.normal(0, 14), rng.normal(0, 9)),
         "turn": rng.normal(0, 2.5),
         "zoom": float(np.exp(rng.normal(0, 0.03))),
-        "lid": rng.normal(0, 6),
+        "lid": rng.normal(0, 8),
         "sway": rng.normal(0, 0.06),
         "sharpen": rng.uniform(0.3, 1.0),
         "light": float(np.exp(rng.normal(0, 0.07))),
@@ -184,7 +187,7 @@ def draw_iris(person: Mapping, side: str, capture: int, size: tuple[int, int], s
     h, w = height * over, width * over
     scale = (h / FIELD[0] * w / FIELD[1]) ** 0.5
     eye, shot = _build(person, side, seed), _capture(capture, person["person"], side, seed)
-    columns = 256 if scale < 0.45 else 512 if scale < 1.3 else 1024
+    columns = 256 if scale < 0.45 else 512 if scale < 0.8 else 1024
     iris_map = texture(seed, person["person"], side, columns)
     # Picture to eye: units, y upwards, origin at the centre of the iris.
     turn = math.radians(shot["turn"])
@@ -257,14 +260,14 @@ def _skin(image, x, y, upper, lower, eye, shot, zoom) -> np.ndarray:
     # The inner corner: caruncle behind a fold.
     cx, cy = eye["inner"]
     corner = np.exp(-(((x - cx + 12) / 15) ** 2) - (((y - cy - 2) / 15) ** 2))
-    fold = np.exp(-(((x - cx + 38 + 0.004 * (y - cy) ** 2) / 5) ** 2))
-    image = image - corner * (58 - 8 * bumps) - 22 * fold
+    fold = np.exp(-(((x - cx + 38 + 0.004 * (y - cy) ** 2) / 9) ** 2))
+    image = image - corner * (58 - 8 * bumps) - 7 * fold
     skin = eye["skin"]
     crease = np.exp(-(((above - eye["crease"] - 0.06 * x) / 7) ** 2))
     ridge = np.exp(-(((above - 0.5 * eye["crease"]) / 14) ** 2))
     lid = skin - 45 * np.exp(-np.maximum(above, 0) / 9) + 16 * ridge - eye["crease_depth"] * crease
     fleck = np.maximum(bumps - 1.5 + 0.25 * clouds, 0) * np.clip(1 + 0.5 * clouds, 0, 2)
-    lid = lid + 5 * bumps + 7 * clouds + 55 * fleck
+    lid = lid - 70 * np.exp(-((above / 3.5) ** 2)) + 5 * bumps + 7 * clouds + 55 * fleck
     image = image + _step(above, 3) * (lid - image)
     # The lower lid's edge is a pale band, wet towards the eye.
     rim = np.exp(-((below / 2.2) ** 2))
@@ -277,19 +280,20 @@ def _skin(image, x, y, upper, lower, eye, shot, zoom) -> np.ndarray:
 def _lashes(image, eye, shot, zoom, turn, shift) -> np.ndarray:
     """Paint lashes: quadratic curves from the lids' edges, in tufts that lean outwards, thicker at the root."""
     rng = np.random.default_rng(eye["lash_seed"])
-    n, m = eye["lash_count"], int(0.55 * eye["lash_count"])
+    n, m = eye["lash_count"], int(0.45 * eye["lash_count"])
     x = np.concatenate([rng.uniform(eye["outer"][0] + 20, eye["inner"][0] - 18, n),
                         rng.uniform(eye["outer"][0] + 30, eye["inner"][0] - 35, m)]).astype(np.float32)
     up = np.arange(n + m) < n
     upper, lower = _lids(x, eye, shot)
-    root = np.column_stack([x, np.where(up, upper + rng.uniform(0, 7, n + m), lower - rng.uniform(9, 19, n + m))])
+    root = np.column_stack([x, np.where(up, upper + rng.uniform(0, 7, n + m), lower - rng.uniform(8, 24, n + m))])
     tuft = np.interp(x, np.linspace(-260, 200, 40), rng.normal(0, 0.3, 40))
-    lean = np.clip((x + 10) / 150, -1.3, 1.3) * np.where(up, 0.9, 0.6) + tuft + rng.normal(0, 0.2, n + m) + shot["sway"]
-    length = eye["lash_length"] * rng.uniform(0.5, 1.1, n + m) * np.where(up, 1, 0.95)
-    # Upper lashes hang over the eye and turn up at their ends; some point up from the start.
-    start = np.where(up, np.where(rng.random(n + m) < 0.3, 0.5, -0.45), -0.35)
-    end = np.where(up, start + rng.uniform(-0.25, 0.45, n + m), -0.8 + rng.normal(0, 0.15, n + m))
-    p1 = root + length[:, None] * np.column_stack([0.45 * lean, start])
+    lean = np.clip((x + 10) / 150, -1.3, 1.3) * 0.9 + tuft + rng.normal(0, 0.15, n + m) + shot["sway"]
+    length = eye["lash_length"] * rng.uniform(0.45, 1.0, n + m) * np.where(up, 0.85, 1.1)
+    # Upper lashes hang over the eye, and some of them turn up; lower ones point down and curve outwards.
+    rising = rng.random(n + m) < eye["lash_rise"]
+    start = np.where(up, np.where(rising, 0.25, -0.35), -0.6)
+    end = np.where(up, np.where(rising, 0.75, -0.65), -0.85) + rng.normal(0, 0.12, n + m)
+    p1 = root + length[:, None] * np.column_stack([np.where(up, 0.6, 0.15) * lean, start])
     p2 = root + length[:, None] * np.column_stack([lean, end])
     s = np.linspace(0, 1, 7)[None, :, None]
     curve = (1 - s) ** 2 * root[:, None] + 2 * s * (1 - s) * p1[:, None] + s**2 * p2[:, None]

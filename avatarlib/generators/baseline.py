@@ -154,11 +154,11 @@ class PCAGaussian:
             "family": FAMILY,
             "variance": self.variance,
             "shape": list(self.shape_),
-            "vocabulary": self.vocabulary_,
+            "vocabulary": self.vocabulary_,  # in the order of the effects
             "frequencies": self.frequencies_.to_dict("list"),
             "sha256": hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest(),
         }
-        (folder / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> "PCAGaussian":

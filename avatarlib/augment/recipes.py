@@ -1,0 +1,104 @@
+"""Recipes that combine transformations, flips, and a public grid for comparison."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from avatarlib.augment import draw
+from avatarlib.errors import InputError
+from avatarlib.eyes.cohort import Cohort
+
+
+def everyday(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw the everyday recipe by which τ is calibrated: severity 0.5 of `combined`."""
+    return combined(image, 0.5, rng)
+
+
+def combined(image: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw all of the recipe's transformations at once, their ranges scaled by 2·severity.
+
+    At severity 0.5, the everyday recipe of table B: rotation ±8°, shift ±6 %, scale 0.85–1.15, brightness 0.8–1.2,
+    contrast 0.75–1.3, in half of the draws blur of σ 0–2 px (at width 320), in half an upper lid over 0–30 % of the
+    height, noise of σ 0–8 of 255.
+
+    Parameters
+    ----------
+    image
+        uint8 (h, w) or (h, w, 3).
+    severity
+        0..1.
+    """
+    if not 0 <= severity <= 1:
+        raise InputError(f"severity must lie between 0 and 1, not {severity}")
+    s = 2 * severity
+    # Every number is drawn in every call, so that equal generators give matching images at all severities.
+    turn, dx, dy, zoom, bright, contrast = rng.uniform(-1, 1, 6)
+    has_blur, has_lid = rng.random(2) < 0.5
+    blur, lid, noise = rng.random(3)
+    # The lid moves with the eye, so it comes first; the camera's share comes last.
+    out = draw.lid(image, min(0.3 * s * lid, 0.95)) if has_lid and s * lid > 0 else image
+    out = draw.similarity(out, 8 * s * turn, 0.06 * s * dx, 0.06 * s * dy, 1 + 0.15 * s * zoom)
+    out = draw.levels(out, 1 + 0.2 * s * bright)
+    out = draw.contrast(out, 1 + (0.3 if contrast > 0 else 0.25) * s * contrast)
+    if has_blur:
+        out = draw.blur(out, 2 * s * blur)
+    return draw.noise(out, 8 * s * noise, rng)
+
+
+def mirror(images: np.ndarray) -> np.ndarray:
+    """Flip images left to right: (h, w), (n, h, w) or (n, h, w, 3). Of eyes this changes the side: see `mirror_cohort`.
+
+    Examples
+    --------
+    >>> mirror(np.array([[1, 2]], dtype=np.uint8))
+    array([[2, 1]], dtype=uint8)
+    """
+    axis = 1 if images.ndim == 2 else 2
+    return np.ascontiguousarray(np.flip(images, axis))
+
+
+def half_turn(images: np.ndarray) -> np.ndarray:
+    """Turn images by 180°: (n, h, w) or (n, h, w, 3)."""
+    return np.ascontiguousarray(np.flip(images, (1, 2)))
+
+
+def mirror_cohort(cohort: Cohort) -> Cohort:
+    """Mirror every image and swap the sides, since a mirrored left eye is a right eye."""
+    table = cohort.table.assign(side=cohort.table.side.map({"left": "right", "right": "left"}))
+    return replace(cohort, images=mirror(cohort.images), table=table)
+
+
+LCMEM_GRID = {
+    "blur": (0.1, 1, 2, 6),
+    "noise": (0.01, 0.1, 0.2, 0.3),
+    "rotation": (5, 10, 20, 30),
+    "brightness": (1.1, 1.3, 1.6, 2),
+    "contrast": (1.1, 1.3, 1.6, 2),
+    "jpeg": (90, 60, 30, 5),
+}
+
+
+def lcmem(image: np.ndarray, name: str, value: float, rng: np.random.Generator) -> np.ndarray:
+    """Apply a cell of LCMem's public grid (arXiv 2512.14421), so that results can be compared.
+
+    Parameters
+    ----------
+    name, value
+        A key of `LCMEM_GRID` and one of its values: blur σ in pixels, noise σ as a share of 255, degrees, factors,
+        JPEG quality.
+    """
+    if value not in LCMEM_GRID.get(name, ()):
+        raise InputError(f"LCMem's grid has no cell {name} = {value}")
+    if name == "blur":
+        return cv2.GaussianBlur(image, (0, 0), value)
+    if name == "noise":
+        return draw.noise(image, 255 * value, rng)
+    if name == "rotation":
+        return draw.similarity(image, value * draw.sign(rng), 0, 0, 1)
+    if name == "brightness":
+        return draw.levels(image, value)
+    if name == "contrast":
+        return draw.contrast(image, value)
+    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(value)])
+    return cv2.imdecode(data, cv2.IMREAD_UNCHANGED).reshape(image.shape)

@@ -88,13 +88,14 @@ def _pits(iris: np.ndarray, rng: np.random.Generator, collarette: np.ndarray, am
     wide = np.concatenate([rng.gamma(8, 0.0007, near), rng.gamma(8, 0.0017, far)])
     depth = np.concatenate([rng.uniform(12, 42, near), rng.uniform(10, 34, far)])
     lean, square = rng.normal(0, 0.5, near + far), rng.uniform(1.6, 3.5, near + far)
+    share = np.concatenate([rng.uniform(0.3, 0.9, near), rng.uniform(0.05, 0.7, far)])  # dark floor or only a wall
     if columns > 256:  # pores are too fine for small pictures
         pores = int(140 * amount[5])
         angle, radius = np.append(angle, rng.random(pores)), np.append(radius, rng.uniform(0.35, 0.97, pores))
         long = np.append(long, rng.gamma(8, 0.0016, pores))
         wide = np.append(wide, rng.gamma(8, 0.00022, pores))
         depth = np.append(depth, rng.uniform(10, 40, pores))
-        lean, square = np.append(lean, np.zeros(pores)), np.append(square, np.full(pores, 2.0))
+        share, lean, square = np.append(share, np.full(pores, 0.8)), np.append(lean, np.zeros(pores)), np.append(square, np.full(pores, 2.0))
     wrapped = np.zeros((rows, 3 * columns), np.float32)
     smallest = 0.55
     for i in range(len(angle)):
@@ -113,7 +114,7 @@ def _pits(iris: np.ndarray, rng: np.random.Generator, collarette: np.ndarray, am
         # Light from above leaves the lower wall bright and the upper one dark.
         wall = np.exp(-(((d - 1.05) / 0.25) ** 2))
         floor = np.clip((1.1 - d) / 0.4, 0, 1)
-        wrapped[top:bottom, left:right] += (faint * depth[i]) * (wall * (0.35 + 0.3 * u.clip(-1, 1)) - 0.8 * floor)
+        wrapped[top:bottom, left:right] += (faint * depth[i]) * (wall * (0.35 + 0.35 * u.clip(-1, 1)) - share[i] * floor)
     return iris + wrapped.reshape(rows, 3, columns).sum(axis=1)
 
 
@@ -123,10 +124,10 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
     return {
         "radius": 101 + 5 * rng.standard_normal(),
         "offset": (rng.normal(2, 1.5), rng.normal(0, 1.5)),  # of the pupil; most lie a little to the nose
-        "upper": 70 + 11 * person["lid_opening"] + 5 * rng.standard_normal(),
+        "upper": 68 + 12 * person["lid_opening"] + 5 * rng.standard_normal(),
         "lower": -(94 + 4 * person["lid_opening"] + 4 * rng.standard_normal()),
-        "inner": (rng.normal(172, 6), rng.normal(-30, 7)),
-        "outer": (rng.normal(-205, 10), rng.normal(-8, 9)),
+        "inner": (rng.normal(176, 7), rng.normal(-32, 8)),
+        "outer": (rng.normal(-228, 12), rng.normal(-14, 9)),
         "top": rng.normal(10, 8),
         "crease": rng.uniform(28, 60),
         "crease_depth": rng.uniform(5, 40),
@@ -135,6 +136,7 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
         "skin": 196 + 9 * person["skin_tone"],
         "lash_seed": int(rng.integers(1 << 62)),
         "lash_length": rng.uniform(26, 46),
+        "liner": rng.uniform(10, 70),
         "lash_rise": rng.beta(2, 2),
         "lash_count": int(rng.integers(120, 210)),
     }
@@ -267,7 +269,7 @@ def _skin(image, x, y, upper, lower, eye, shot, zoom) -> np.ndarray:
     ridge = np.exp(-(((above - 0.5 * eye["crease"]) / 14) ** 2))
     lid = skin - 45 * np.exp(-np.maximum(above, 0) / 9) + 16 * ridge - eye["crease_depth"] * crease
     fleck = np.maximum(bumps - 1.5 + 0.25 * clouds, 0) * np.clip(1 + 0.5 * clouds, 0, 2)
-    lid = lid - 70 * np.exp(-((above / 3.5) ** 2)) + 5 * bumps + 7 * clouds + 55 * fleck
+    lid = lid - eye["liner"] * np.exp(-((above / 3.5) ** 2)) + 5 * bumps + 7 * clouds + 55 * fleck
     image = image + _step(above, 3) * (lid - image)
     # The lower lid's edge is a pale band, wet towards the eye.
     rim = np.exp(-((below / 2.2) ** 2))

@@ -58,7 +58,7 @@ expected: setup ## accept the laptop profile's present metrics as expected/; tol
 	@$(MAKE) --no-print-directory $(NOTEBOOKS) RUN_FLAGS=--no-compare
 	@$(RUNNER) expected
 
-bench: setup ## measure speed and memory, write benchmarks/
+bench: setup ## measure speed and memory (each three times), write benchmarks/
 	@$(PY) -m avatarlib.run.bench
 
 status: setup ## how every notebook stands: fresh, stale, never run, failed, not run: input absent

@@ -125,6 +125,19 @@ def test_a_profile_that_names_an_unknown_notebook_or_parameter(project):
     profile.write_text("04_first: {N: 2}\n")
 
 
+def test_a_profile_extends_another(project, monkeypatch):
+    from avatarlib.run import profiles
+
+    monkeypatch.setenv("AVATAR_ROOT", str(project))
+    folder = project / "notebooks" / "profiles"
+    (folder / "base.yml").write_text("limits: {cell_minutes: 4}\n04_first: {N: 5, SEED: 2}\n05_second: {SEED: 3}\n")
+    (folder / "more.yml").write_text("extends: base\n04_first: {N: 6}\n")
+    more = profiles.read("more")
+    assert more.values == {"04_first": {"N": 6, "SEED": 2}, "05_second": {"SEED": 3}} and more.cell_minutes == 4
+    for name in ("base", "more"):
+        (folder / f"{name}.yml").unlink()
+
+
 def test_gpu_without_cuda_stops(project):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():

@@ -1,7 +1,6 @@
 """Whether a result is that of the present sources: the content key, its parts, and what changed."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -46,7 +45,6 @@ def parts(nb: Source, profile: Profile, changed: dict) -> dict[str, str]:
     """
     out = source_parts(nb) | {"profile": profile.name, "Python": ".".join(map(str, sys.version_info[:2]))}
     out |= {f"parameter {name}": repr(changed.get(name, own)) for name, own in nb.parameters.items()}
-    out["AVATAR_CLOSING"] = os.environ.get("AVATAR_CLOSING", "")
     for upstream in nb.loads:
         record = store.read_json(result_folder(profile.name, upstream) / "run.json") or {"outputs": {}}
         out |= {f"input {upstream}/{name}": checksum for name, checksum in record["outputs"].items()}

@@ -157,7 +157,7 @@ def _key(device: str) -> str:
 
 
 def _pip(python: Path, *words) -> None:
-    print(f"set-up: pip {words[0]} {words[-1]}", flush=True)
+    print(f"set-up: pip {' '.join(map(str, words[:1] + words[1:][-1:]))}", flush=True)
     command = [python, "-m", "pip", *words[:1], "--disable-pip-version-check", *words[1:]]
     quiet = [] if words[0] == "check" else ["--quiet", "--quiet"]
     subprocess.run([*command[:4], *quiet, *command[4:]], check=True, env=_environment())

@@ -18,7 +18,7 @@ class Profile:
 
 
 def read(name: str) -> Profile:
-    """Return the profile `name` (laptop, smoke, real, gpu, …).
+    """Return the profile `name` (laptop, smoke, real, gpu, …); one that `extends` another changes only what it names.
 
     Raises
     ------
@@ -33,11 +33,14 @@ def read(name: str) -> Profile:
         raise InputError(f"there is no profile {name!r}; there are: {', '.join(known)}")
     values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     limits = values.pop("limits", {})
+    base = read(values.pop("extends")) if "extends" in values else Profile("", {}, 10, 30)
     unknown = sorted({*values} - {*notebooks()}) + sorted({*limits} - {"cell_minutes", "notebook_minutes"})
     if unknown or not all(isinstance(part, dict) for part in values.values()):
         what = ", ".join(unknown) or "a value"
         raise InputError(f"{path}: {what} is neither a notebook with its parameters nor a limit")
-    return Profile(name, values, limits.get("cell_minutes", 10), limits.get("notebook_minutes", 30))
+    merged = base.values | {notebook: base.values.get(notebook, {}) | own for notebook, own in values.items()}
+    cell = limits.get("cell_minutes", base.cell_minutes)
+    return Profile(name, merged, cell, limits.get("notebook_minutes", base.notebook_minutes))
 
 
 def changes(source: Source, profile: Profile, given: dict) -> dict:

@@ -1,0 +1,146 @@
+"""`make bench`: speed of the rooms, seconds and memory of the notebooks, with their spread; writes `benchmarks/`."""
+
+import argparse
+import graphlib
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from avatarlib.run import source, store
+
+SIZE = (64, 64)
+EYE_SIZE = (240, 320)  # the fingerprints' own input
+
+
+def main() -> int:
+    """Measure, and write benchmarks/speed.json, notebooks.json and README.md."""
+    parser = argparse.ArgumentParser(prog="python -m avatarlib.run.bench", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default 3)")
+    parser.add_argument("--rooms-only", action="store_true", help="leave the notebooks' figures as they are")
+    options = parser.parse_args()
+    folder = store.project_root() / "benchmarks"
+    store.write_json(folder / "speed.json", {"machine": machine(), "per_second": rooms(options.repeats)})
+    if not options.rooms_only:
+        store.write_json(folder / "notebooks.json", notebooks(options.repeats))
+    store.write_text(folder / "README.md", page(folder))
+    print(page(folder))
+    return 0
+
+
+def rooms(repeats: int) -> dict[str, dict[str, float]]:
+    """Return what each room does a second on one core, as `spread`."""
+    for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        os.environ[pool] = "1"  # read when the libraries are loaded, which is now
+    import numpy as np
+
+    from avatarlib import fingerprints
+    from avatarlib.cone import score
+    from avatarlib.eyes import phantoms
+
+    eyes = phantoms.cohort(8, seed=1, size=EYE_SIZE).images
+    rng = np.random.default_rng(1)
+    distances = rng.random((500, 1000), np.float32)
+    persons = np.arange(1000) // 2
+    between = rng.random((1000, 1000), np.float32)
+    out = {}
+    for modality in ("iris", "fundus", "papilla"):
+
+        def draw(modality=modality):
+            phantoms.cohort(25, seed=1, modality=modality, size=SIZE)
+
+        out[f"phantom {modality} images, 64 × 64"] = rate(draw, 100, repeats)
+    for kind in fingerprints.KINDS:
+
+        def extract(kind=kind):
+            fingerprints.extract(eyes, kinds=(kind,))
+
+        out[f"fingerprint images, {kind}, 240 × 320"] = rate(extract, len(eyes), repeats)
+    scale = score.local_scale(between, persons)
+    out["local scales of originals, 1,000 originals"] = rate(lambda: score.local_scale(between, persons), 1000, repeats)
+    out["cone scores, 1,000 originals, 2 views"] = rate(
+        lambda: score.score(distances, distances, scale=scale), len(distances), repeats
+    )
+    return out
+
+
+def notebooks(repeats: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Return seconds and peak memory of every notebook, run cold in the laptop profile, as `spread`."""
+    graph = {name: source.read(name).loads for name in store.notebooks()}
+    records: dict[str, list[dict]] = {name: [] for name in graph}
+    for _ in range(repeats):
+        with tempfile.TemporaryDirectory(prefix="avatar-bench-") as results:
+            for name in graphlib.TopologicalSorter(graph).static_order():
+                command = [sys.executable, "-m", "avatarlib.run", name, "--no-compare"]
+                subprocess.run(command, env=os.environ | {"AVATAR_RESULTS": results}, check=True)
+                records[name].append(store.read_json(Path(results) / "laptop" / name / "run.json"))
+    return {
+        name: {key: spread([record[key] for record in runs]) for key in ("seconds", "peak_memory_bytes")}
+        for name, runs in records.items()
+    }
+
+
+def rate(action: Callable[[], object], items: int, repeats: int) -> dict[str, float]:
+    """Return the `spread` of items a second over `repeats` calls of `action`, after one that is not counted."""
+    action()
+    rates = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        action()
+        rates.append(items / (time.perf_counter() - began))
+    return spread(rates)
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return median, minimum, maximum and number of `values`.
+
+    Examples
+    --------
+    >>> spread([3.0, 1.0, 2.0])
+    {'median': 2.0, 'min': 1.0, 'max': 3.0, 'n': 3}
+    """
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
+
+
+def machine() -> dict[str, str | int | None]:
+    """Return what the figures were measured on."""
+    return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
+
+
+def page(folder: Path) -> str:
+    """Return the Markdown page of speed.json and notebooks.json in `folder`."""
+    speed, runs = store.read_json(folder / "speed.json"), store.read_json(folder / "notebooks.json") or {}
+    where, repeats = speed["machine"], max(cell["n"] for cell in speed["per_second"].values())
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` on {where['system']} {where['processor']}, {where['cores']} cores: median (min–max) "
+        f"of {repeats} measurements. Rooms on one core, notebooks on two.",
+        "",
+        "| what | a second |",
+        "|---|---|",
+        *(f"| {name} | {_cell(cell)} |" for name, cell in speed["per_second"].items()),
+    ]
+    if runs:
+        lines += ["", "| notebook, profile laptop, cold | seconds | peak memory, MB |", "|---|---|---|"]
+    for name, cells in runs.items():
+        lines.append(f"| {name} | {_cell(cells['seconds'])} | {_cell(cells['peak_memory_bytes'], 1e-6)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(cell: dict[str, float], factor: float = 1) -> str:
+    median, low, high = (_short(cell[key] * factor) for key in ("median", "min", "max"))
+    return f"{median} ({low}–{high})"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from numba import njit
 
 from avatarlib.seeds import generator
 
@@ -57,8 +58,8 @@ def texture(seed: int, person: int, side: str, columns: int) -> np.ndarray:
     wander = np.arange(columns, dtype=np.float32) + _noise(rng, 4, 8, shape) * (columns / 90)
     down = np.broadcast_to(np.arange(shape[0], dtype=np.float32)[:, None], shape).copy()
     fibres = cv2.remap(fibres, wander % columns, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    iris = 4.5 * amount[0] * fibres * (0.45 + 0.3 * inner)
-    iris += 3.5 * _noise(rng, 2, 8, shape) + 2.5 * _noise(rng, 6, 32, shape)
+    iris = 4.5 * amount[0] * fibres * (0.65 + 0.2 * inner)
+    iris += 3.5 * _noise(rng, 2, 8, shape) + 3.5 * _noise(rng, 6, 32, shape)
     # The frill between pupil and collarette, and the collarette's own bright, broken line.
     frill = 0.8 * _noise(rng, 2, 128, shape) + _noise(rng, 3, 256, shape)
     iris += inner * (8 * amount[1] * np.clip(frill, -1.6, 1.2) - 3)
@@ -95,27 +96,35 @@ def _pits(iris: np.ndarray, rng: np.random.Generator, collarette: np.ndarray, am
         long = np.append(long, rng.gamma(8, 0.0016, pores))
         wide = np.append(wide, rng.gamma(8, 0.00022, pores))
         depth = np.append(depth, rng.uniform(10, 40, pores))
-        share, lean, square = np.append(share, np.full(pores, 0.8)), np.append(lean, np.zeros(pores)), np.append(square, np.full(pores, 2.0))
-    wrapped = np.zeros((rows, 3 * columns), np.float32)
+        share, lean, square = (
+            np.append(share, np.full(pores, 0.8)),
+            np.append(lean, np.zeros(pores)),
+            np.append(square, np.full(pores, 2.0)),
+        )
+    iris = iris.astype(np.float32)
+    _stamp(iris, radius * rows, angle * columns, long * rows, wide * columns, depth, share, lean, square)
+    return iris
+
+
+@njit(cache=True)
+def _stamp(iris, ys, xs, longs, wides, depths, shares, leans, squares):
+    """Add rounded pits with a wall that is lit from one side; the columns are periodic."""
+    rows, columns = iris.shape
     smallest = 0.55
-    for i in range(len(angle)):
+    for i in range(len(ys)):
         # What is thinner than a sample is drawn as wide as one and fainter.
-        a, b = max(long[i] * rows, smallest), max(wide[i] * columns, smallest)
-        faint = min(1.0, long[i] * rows / smallest) * min(1.0, wide[i] * columns / smallest)
-        y, x = radius[i] * rows, (1 + angle[i]) * columns
-        reach = 1.5 * b + 1.5 * a * abs(lean[i]) * 0.5
-        top, bottom = max(int(y - 1.5 * a), 0), min(int(y + 1.5 * a) + 2, rows)
-        left, right = int(x - reach), int(x + reach) + 2
-        if bottom <= top:
-            continue
-        v = (np.arange(top, bottom, dtype=np.float32)[:, None] - y) / a
-        u = (np.arange(left, right, dtype=np.float32)[None] - x - lean[i] * v * a * 0.5) / b
-        d = (abs(u) ** square[i] + v * v) ** 0.5
-        # Light from above leaves the lower wall bright and the upper one dark.
-        wall = np.exp(-(((d - 1.05) / 0.25) ** 2))
-        floor = np.clip((1.1 - d) / 0.4, 0, 1)
-        wrapped[top:bottom, left:right] += (faint * depth[i]) * (wall * (0.35 + 0.35 * u.clip(-1, 1)) - share[i] * floor)
-    return iris + wrapped.reshape(rows, 3, columns).sum(axis=1)
+        a, b = max(longs[i], smallest), max(wides[i], smallest)
+        depth = depths[i] * min(1.0, longs[i] / smallest) * min(1.0, wides[i] / smallest)
+        reach = 1.5 * b + 0.75 * a * abs(leans[i])
+        for row in range(max(int(ys[i] - 1.5 * a), 0), min(int(ys[i] + 1.5 * a) + 2, rows)):
+            v = (row - ys[i]) / a
+            for column in range(int(xs[i] - reach), int(xs[i] + reach) + 2):
+                u = (column - xs[i] - leans[i] * v * a * 0.5) / b
+                d = (abs(u) ** squares[i] + v * v) ** 0.5
+                if d < 1.6:
+                    wall = np.exp(-(((d - 1.05) / 0.25) ** 2)) * (0.35 + 0.35 * min(max(u, -1.0), 1.0))
+                    floor = min(max((1.1 - d) / 0.4, 0.0), 1.0)
+                    iris[row, column % columns] += depth * (wall - shares[i] * floor)
 
 
 def _build(person: Mapping, side: str, seed: int) -> dict:
@@ -129,6 +138,8 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
         "inner": (rng.normal(176, 7), rng.normal(-32, 8)),
         "outer": (rng.normal(-228, 12), rng.normal(-14, 9)),
         "top": rng.normal(10, 8),
+        "oval": rng.uniform(0, 0.03),  # no pupil is a circle
+        "oval_turn": rng.uniform(0, 6.3),
         "crease": rng.uniform(28, 60),
         "crease_depth": rng.uniform(5, 40),
         "iris": 118 - 7 * person["iris_pigment"] + 4 * rng.standard_normal(),
@@ -146,16 +157,17 @@ def _capture(capture: int, person: int, side: str, seed: int) -> dict:
     """How a picture was taken."""
     rng = generator(seed, "capture", person, side, capture)
     return {
-        "dilation": rng.normal(0, 0.035),
+        "dilation": rng.normal(0, 0.05),
         "shift": (rng.normal(0, 14), rng.normal(0, 9)),
         "turn": rng.normal(0, 2.5),
         "zoom": float(np.exp(rng.normal(0, 0.03))),
-        "lid": rng.normal(0, 8),
+        "strain": (rng.normal(0, 0.02), rng.uniform(0, 6.3)),
+        "lid": rng.normal(-1, 9),
         "sway": rng.normal(0, 0.06),
         "sharpen": rng.uniform(0.3, 1.0),
         "light": float(np.exp(rng.normal(0, 0.07))),
         "slant": rng.normal(0, 0.06, 2).tolist(),
-        "blur": abs(rng.normal(0, 0.6)) + 0.55,
+        "blur": 0.5 + rng.gamma(1.2, 0.38),
         "glare": (rng.normal(0, 5), rng.normal(-6, 5)),
         "glare_size": rng.uniform(2.5, 4.5),
         "noise": rng.uniform(1.5, 3.5),
@@ -220,13 +232,17 @@ def _eyeball(x, y, eye, shot, iris_map, zoom) -> np.ndarray:
     t = np.clip((far - pupil) / (radius - pupil), 0, 1)
     cx, cy = x - ox * (1 - t), y - oy * (1 - t)
     rho, angle = cv2.cartToPolar(cx, cy)
+    rho = rho * (1 + eye["oval"] * np.cos(2 * angle + eye["oval_turn"]) + 0.006 * np.cos(5 * angle + eye["oval_turn"]))
     t = (rho - pupil) / (radius - pupil)
     rows, columns = iris_map.shape
     # Muscles don't stretch the tissue evenly: it moves more near the pupil.
     even = np.clip(t, 0, 1)
     even = even + 0.6 * shot["dilation"] * even * (1 - even)
-    ring = cv2.remap(iris_map, angle * (columns / (2 * np.pi)), even * rows - 0.5, cv2.INTER_LINEAR,
-                     borderMode=cv2.BORDER_REPLICATE)
+    first, second = shot["strain"]
+    angle = angle + first * np.sin(angle + second) * (1 - even)
+    ring = cv2.remap(
+        iris_map, angle * (columns / (2 * np.pi)), even * (rows - 1), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
+    )
     iris = eye["iris"] + ring + 6 * _bump(t, 0.3, 0.3) - 10 * _bump(t, 1.02, 0.12) - 25 * _bump(t, 0.0, 0.035)
     sclera = 216 - 0.0009 * (x * x) - 0.0009 * (y * y) - 26 * _bump(far, radius, 20)
     white = 1 / (1 + np.exp((radius - far) / 4))
@@ -235,7 +251,9 @@ def _eyeball(x, y, eye, shot, iris_map, zoom) -> np.ndarray:
     image = image + dark * (6 - image)
     gx, gy = shot["glare"]
     size = shot["glare_size"]
-    spot = _step(size - np.maximum(abs(cx - gx), abs(cy - gy)), 2.5) + 0.4 * _step(0.4 * size - cv2.magnitude(cx - 0.2 * gx - 9, cy + gy - 17), 3)
+    spot = _step(size - np.maximum(abs(cx - gx), abs(cy - gy)), 2.5) + 0.4 * _step(
+        0.4 * size - cv2.magnitude(cx - 0.2 * gx - 9, cy + gy - 17), 3
+    )
     return image + spot * (250 - image)
 
 
@@ -255,7 +273,9 @@ def _lids(x, eye, shot) -> tuple[np.ndarray, np.ndarray]:
 def _skin(image, x, y, upper, lower, eye, shot, zoom) -> np.ndarray:
     rng = shot["rng"]
     # Skin texture belongs to the capture: the lid moves, and nobody recognises a person by these pixels.
-    bumps = cv2.resize(rng.standard_normal((96, 128), dtype=np.float32), image.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    bumps = cv2.resize(
+        rng.standard_normal((96, 128), dtype=np.float32), image.shape[::-1], interpolation=cv2.INTER_LINEAR
+    )
     clouds = cv2.resize(rng.standard_normal((5, 7), dtype=np.float32), image.shape[::-1], interpolation=cv2.INTER_CUBIC)
     above, below = y - upper, lower - y
     image = image * (1 - 0.30 * np.exp(np.minimum(above, 0) / 13))  # the upper lid's shadow
@@ -274,8 +294,10 @@ def _skin(image, x, y, upper, lower, eye, shot, zoom) -> np.ndarray:
     # The lower lid's edge is a pale band, wet towards the eye.
     rim = np.exp(-((below / 2.2) ** 2))
     cheek = skin + 26 + 3 * bumps + 5 * clouds - 16 * np.exp(-(((below - 16) / 9) ** 2)) + 25 * fleck
-    image = image + _step(below, 3) * (cheek - image) - 26 * rim * (abs(x) < eye["radius"]) - 8 * rim
-    glint = np.exp(-(((x - eye["offset"][0] - shot["glare"][0]) / 11) ** 4)) * (1 + 0.8 * np.sign(np.sin(x * 1.1 + 5 * clouds)))
+    image = image + _step(below, 3) * (cheek - image) - rim * (6 + 30 * np.exp(-((x / 75) ** 2)))
+    glint = np.exp(-np.square(((x - eye["offset"][0] - shot["glare"][0]) / 11) ** 2)) * (
+        1 + 0.8 * np.sign(np.sin(x * 1.1 + 5 * clouds))
+    )
     return image + glint * (150 * np.exp(-(((below + 4) / 2.5) ** 2)) + 70 * np.exp(-(((above + 3) / 1.6) ** 2)))
 
 
@@ -283,8 +305,12 @@ def _lashes(image, eye, shot, zoom, turn, shift) -> np.ndarray:
     """Paint lashes: quadratic curves from the lids' edges, in tufts that lean outwards, thicker at the root."""
     rng = np.random.default_rng(eye["lash_seed"])
     n, m = eye["lash_count"], int(0.45 * eye["lash_count"])
-    x = np.concatenate([rng.uniform(eye["outer"][0] + 20, eye["inner"][0] - 18, n),
-                        rng.uniform(eye["outer"][0] + 30, eye["inner"][0] - 35, m)]).astype(np.float32)
+    x = np.concatenate(
+        [
+            rng.uniform(eye["outer"][0] + 20, eye["inner"][0] - 18, n),
+            rng.uniform(eye["outer"][0] + 30, eye["inner"][0] - 35, m),
+        ]
+    ).astype(np.float32)
     up = np.arange(n + m) < n
     upper, lower = _lids(x, eye, shot)
     root = np.column_stack([x, np.where(up, upper + rng.uniform(0, 7, n + m), lower - rng.uniform(8, 24, n + m))])
@@ -319,7 +345,11 @@ def _camera(image, shot, zoom, over, size, side) -> np.ndarray:
     rng = shot["rng"]
     h, w = image.shape
     slant = shot["slant"]
-    light = 1 + slant[0] * np.linspace(-1, 1, w, dtype=np.float32)[None] + slant[1] * np.linspace(-1, 1, h, dtype=np.float32)[:, None]
+    light = (
+        1
+        + slant[0] * np.linspace(-1, 1, w, dtype=np.float32)[None]
+        + slant[1] * np.linspace(-1, 1, h, dtype=np.float32)[:, None]
+    )
     image = cv2.GaussianBlur(image * (light * shot["light"]), (0, 0), max(shot["blur"] * zoom, 0.3))
     # Such cameras sharpen; the halos are part of the look.
     image = image + shot["sharpen"] * (image - cv2.GaussianBlur(image, (0, 0), 2.2 * zoom))

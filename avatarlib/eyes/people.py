@@ -79,12 +79,14 @@ def people(n: int, seed: int, first: int = 0) -> pd.DataFrame:
         rng = generator(seed, "person", int(number))
         uniform[row], noise[row] = rng.random(3), rng.standard_normal(len(TRAITS))
     low, high = population["age"]
-    table = pd.DataFrame({
-        "person": numbers,
-        "sex": np.where(uniform[:, 0] < population["male"], "male", "female"),
-        "age": (low + (high - low) * uniform[:, 1]).round(1),
-        "high_blood_pressure": uniform[:, 2] < population["high_blood_pressure"],
-    })
+    table = pd.DataFrame(
+        {
+            "person": numbers,
+            "sex": np.where(uniform[:, 0] < population["male"], "male", "female"),
+            "age": (low + (high - low) * uniform[:, 1]).round(1),
+            "high_blood_pressure": uniform[:, 2] < population["high_blood_pressure"],
+        }
+    )
     traits = trait_means(table.sex, table.age, table.high_blood_pressure) + noise
     return table.assign(**dict(zip(TRAITS, traits.T, strict=True)))
 

@@ -28,10 +28,13 @@ class Judgement:
 
     `verdict` holds pass, flagged or not_judgeable; `reason` why. `groups` are the persons by role, `sets` the scores
     of the calibration and test versions and of the held-out persons' images, those of "new" against originals
-    without the held-out persons; `numbers` is what a report states.
+    without the held-out persons; `numbers` is what a report states. `fitted`, `gallery` and `scale` score further
+    images in the same way (`rescore`).
     """
 
-    fingerprint: str
+    fitted: fingerprints.Fingerprint
+    gallery: fingerprints.Features
+    scale: np.ndarray
     scores: Scores
     verdict: np.ndarray
     reason: np.ndarray
@@ -39,6 +42,15 @@ class Judgement:
     groups: dict[str, np.ndarray]
     sets: dict[str, Scores]
     numbers: dict
+
+    def rescore(self, images: np.ndarray) -> Scores:
+        """Score further images (uint8, as the candidates) against all originals; NaN where not judgeable."""
+        seen = [
+            self.fitted.transform(fingerprints.extract(view, self.fitted.kinds))
+            for view in views_of(images, self.numbers["modality"])
+        ]
+        distances = (self.fitted.distances(features, self.gallery) for features in seen)
+        return score(*distances, scale=self.scale, b=self.numbers["b"], judgeable=seen[0].judgeable)
 
 
 def split_originals(persons: np.ndarray, seed: int, k: int = NEIGHBOURS) -> dict[str, np.ndarray]:
@@ -197,7 +209,8 @@ def judge(
         "candidates": {v: int((verdict == v).sum()) for v in ("pass", "flagged", "not_judgeable")},
     }
     sets = {"calibrate": full["calibrate"], "test": full["test"], "new": held_out["new"]}
-    return Judgement(name, full["candidates"], verdict, reason, threshold, groups, sets, numbers)
+    scale = local_scale(between, persons, k)
+    return Judgement(fp, gallery, scale, full["candidates"], verdict, reason, threshold, groups, sets, numbers)
 
 
 def _some(rows: np.ndarray, seed: int, role: str) -> np.ndarray:
@@ -223,7 +236,7 @@ def _numbers(sets: dict[str, Scores], held_out_calibration: np.ndarray, persons:
     """What a report states about τ: guarantees, recall on test people, false alarms on held-out people."""
     new, test = sets["new"].score, sets["test"].score
     per_person = largest_by_person(sets["calibrate"].score, persons["calibrate"])
-    alpha = 1 - recall
+    alpha = round(1 - recall, 12)
     reachable = max(alpha, smallest_alpha(len(per_person)))
     person_threshold = conformal_threshold(per_person, reachable) if len(per_person) else math.inf
 

@@ -40,7 +40,7 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
         "lash_length": rng.uniform(26, 46),
         "liner": rng.uniform(10, 70),
         "lash_rise": rng.beta(2, 2),
-        "lash_count": int(rng.integers(120, 210)),
+        "lash_count": int(rng.integers(150, 290)),
     }
 
 
@@ -55,7 +55,7 @@ def _capture(capture: int, person: int, side: str, seed: int) -> dict:
         "strain": (rng.normal(0, 0.02), rng.uniform(0, 6.3)),
         "lid": rng.normal(-1, 9),
         "sway": rng.normal(0, 0.06),
-        "sharpen": rng.uniform(0.3, 1.0),
+        "sharpen": rng.uniform(0.5, 1.5),
         "light": float(np.exp(rng.normal(0, 0.07))),
         "slant": rng.normal(0, 0.06, 2).tolist(),
         "blur": 0.5 + rng.gamma(1.2, 0.38),
@@ -187,7 +187,7 @@ def _skin(image, x, y, upper, lower, eye, shot, zoom) -> np.ndarray:
     cheek = skin + 26 + 3 * bumps + 5 * clouds - 16 * np.exp(-(((below - 16) / 9) ** 2)) + 25 * fleck
     image = image + _step(below, 3) * (cheek - image) - rim * (6 + 30 * np.exp(-((x / 75) ** 2)))
     glint = np.exp(-np.square(((x - eye["offset"][0] - shot["glare"][0]) / 11) ** 2)) * (
-        1 + 0.8 * np.sign(np.sin(x * 1.1 + 5 * clouds))
+        1 + 0.8 * np.tanh(3 * np.sin(0.8 * x + 4 * clouds) + bumps)
     )
     return image + glint * (150 * np.exp(-(((below + 4) / 2.5) ** 2)) + 70 * np.exp(-(((above + 3) / 1.6) ** 2)))
 
@@ -195,7 +195,7 @@ def _skin(image, x, y, upper, lower, eye, shot, zoom) -> np.ndarray:
 def _lashes(image, eye, shot, zoom, turn, shift) -> np.ndarray:
     """Paint lashes: quadratic curves from the lids' edges, in tufts that lean outwards, thicker at the root."""
     rng = np.random.default_rng(eye["lash_seed"])
-    n, m = eye["lash_count"], int(0.45 * eye["lash_count"])
+    n, m = eye["lash_count"], int(0.35 * eye["lash_count"])
     x = np.concatenate(
         [
             rng.uniform(eye["outer"][0] + 20, eye["inner"][0] - 18, n),
@@ -207,7 +207,7 @@ def _lashes(image, eye, shot, zoom, turn, shift) -> np.ndarray:
     root = np.column_stack([x, np.where(up, upper + rng.uniform(0, 7, n + m), lower - rng.uniform(8, 24, n + m))])
     tuft = np.interp(x, np.linspace(-260, 200, 40), rng.normal(0, 0.3, 40))
     lean = np.clip((x + 10) / 150, -1.3, 1.3) * 0.9 + tuft + rng.normal(0, 0.15, n + m) + shot["sway"]
-    length = eye["lash_length"] * rng.uniform(0.45, 1.0, n + m) * np.where(up, 0.85, 1.1)
+    length = eye["lash_length"] * rng.uniform(0.45, 1.0, n + m) * np.where(up, 0.8, 1.2)
     # Upper lashes hang over the eye, and some of them turn up; lower ones point down and curve outwards.
     rising = rng.random(n + m) < eye["lash_rise"]
     start = np.where(up, np.where(rising, 0.25, -0.35), -0.6)
@@ -228,8 +228,8 @@ def _lashes(image, eye, shot, zoom, turn, shift) -> np.ndarray:
     shades = np.clip(rng.normal(215, 35, n + m), 110, 255) * (1 if fine == 2 else 0.75)
     base = max(1, round(1.5 * zoom * fine))
     strokes = ((7, 1),) if base == 1 else ((7, max(1, base - 2)), (5, max(1, base - 1)), (3, base))
-    for line, shade in zip(points, shades.tolist(), strict=True):
-        for reach, thickness in strokes:
+    for line, shade, hanging in zip(points, shades.tolist(), up.tolist(), strict=True):
+        for reach, thickness in strokes if hanging else strokes[:2]:
             cv2.polylines(paint, [line[:reach]], False, shade, thickness, cv2.LINE_AA, 4)
     if fine == 2:
         paint = cv2.resize(paint, (w, h), interpolation=cv2.INTER_AREA)
@@ -247,7 +247,7 @@ def _camera(image, shot, zoom, over, size, side) -> np.ndarray:
     )
     image = cv2.GaussianBlur(image * (light * shot["light"]), (0, 0), max(shot["blur"] * zoom, 0.3))
     # Such cameras sharpen; the halos are part of the look.
-    image = image + shot["sharpen"] * (image - cv2.GaussianBlur(image, (0, 0), 2.2 * zoom))
+    image = image + shot["sharpen"] * (image - cv2.GaussianBlur(image, (0, 0), 1.6 * zoom))
     if over > 1:
         image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
     image = image + shot["noise"] * rng.standard_normal(size, dtype=np.float32)

@@ -78,7 +78,7 @@ def _pits(iris: np.ndarray, rng: np.random.Generator, collarette: np.ndarray, am
     radius = ring + np.concatenate([rng.normal(0.01, 0.035, near), rng.gamma(2, 0.07, far)])
     long = np.concatenate([rng.gamma(8, 0.005, near), rng.gamma(8, 0.011, far)])
     wide = np.concatenate([rng.gamma(8, 0.0007, near), rng.gamma(8, 0.0017, far)])
-    depth = np.concatenate([rng.uniform(12, 42, near), rng.uniform(10, 34, far)])
+    depth = np.concatenate([rng.uniform(15, 55, near), rng.uniform(12, 45, far)])
     lean, square = rng.normal(0, 0.5, near + far), rng.uniform(1.6, 3.5, near + far)
     share = np.concatenate([rng.uniform(0.3, 0.9, near), rng.uniform(0.05, 0.7, far)])  # dark floor or only a wall
     if columns > 256:  # pores are too fine for small pictures
@@ -86,7 +86,7 @@ def _pits(iris: np.ndarray, rng: np.random.Generator, collarette: np.ndarray, am
         angle, radius = np.append(angle, rng.random(pores)), np.append(radius, rng.uniform(0.35, 0.97, pores))
         long = np.append(long, rng.gamma(8, 0.0016, pores))
         wide = np.append(wide, rng.gamma(8, 0.00022, pores))
-        depth = np.append(depth, rng.uniform(10, 40, pores))
+        depth = np.append(depth, rng.uniform(15, 55, pores))
         share, lean, square = (
             np.append(share, np.full(pores, 0.8)),
             np.append(lean, np.zeros(pores)),

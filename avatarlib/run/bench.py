@@ -1,7 +1,6 @@
 """`make bench`: speed of the rooms, seconds and memory of the notebooks, with their spread; writes `benchmarks/`."""
 
 import argparse
-import graphlib
 import os
 import platform
 import statistics
@@ -71,11 +70,11 @@ def rooms(repeats: int) -> dict[str, dict[str, float]]:
 
 def notebooks(repeats: int) -> dict[str, dict[str, dict[str, float]]]:
     """Return seconds and peak memory of every notebook, run cold in the laptop profile, as `spread`."""
-    graph = {name: source.read(name).loads for name in store.notebooks()}
-    records: dict[str, list[dict]] = {name: [] for name in graph}
+    order = source.in_order()
+    records: dict[str, list[dict]] = {name: [] for name in order}
     for _ in range(repeats):
         with tempfile.TemporaryDirectory(prefix="avatar-bench-") as results:
-            for name in graphlib.TopologicalSorter(graph).static_order():
+            for name in order:
                 command = [sys.executable, "-m", "avatarlib.run", name, "--no-compare"]
                 subprocess.run(command, env=os.environ | {"AVATAR_RESULTS": results}, check=True)
                 records[name].append(store.read_json(Path(results) / "laptop" / name / "run.json"))

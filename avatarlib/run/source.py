@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from avatarlib.errors import InputError
-from avatarlib.run.store import NOTEBOOK_NAME, PACKAGE, project_root
+from avatarlib.run.store import NOTEBOOK_NAME, PACKAGE, notebooks, project_root
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,13 @@ def read(name: str) -> Source:
     if len(tagged) != 1:
         raise InputError(f"{path} has {len(tagged)} cells tagged `parameters`; it needs exactly one")
     return Source(name, tuple(texts), tagged[0])
+
+
+def in_order() -> list[str]:
+    """Return the names of all notebooks, each after those that it loads."""
+    import graphlib
+
+    return list(graphlib.TopologicalSorter({name: read(name).loads for name in notebooks()}).static_order())
 
 
 def imported_modules(trees: Iterable[ast.Module], package: Path = PACKAGE) -> dict[str, Path]:

@@ -45,7 +45,8 @@ def trait_means(sex, age, high_blood_pressure) -> np.ndarray:
     effects = np.array([[declared[t][c] for c in ("sex", "age", "high_blood_pressure")] for t in TRAITS])
     male = np.asarray(sex) == "male"
     design = np.column_stack([male - 0.5, (np.asarray(age) - 50) / 10, np.asarray(high_blood_pressure, bool) - 0.5])
-    return design @ effects.T
+    # No matrix product: its last bits depend on the number of people.
+    return sum(design[:, [c]] * effects[:, c] for c in range(3))
 
 
 def people(n: int, seed: int, first: int = 0) -> pd.DataFrame:

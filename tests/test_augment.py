@@ -37,6 +37,13 @@ def test_severity(name, pair):
 
 def test_families_share_out_the_catalogue():
     assert sorted(n for names in augment.FAMILIES.values() for n in names) == sorted(augment.CATALOGUE)
+    assert {family: len(names) for family, names in augment.FAMILIES.items()} == {
+        "geometry": 6,
+        "light": 4,
+        "optics": 4,
+        "occlusion": 3,
+        "composition": 2,
+    }
 
 
 def test_the_original_is_left_alone_and_draws_repeat(pair):

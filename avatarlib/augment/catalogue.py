@@ -42,7 +42,9 @@ CATALOGUE = {
         Transformation("resolution", "optics", draw.resolution),
         Transformation("lid", "occlusion", draw.cover_lid),
         Transformation("lashes", "occlusion", draw.lashes),
+        Transformation("patches", "occlusion", draw.patches),
         Transformation("morph", "composition", draw.morph, needs_partner=True),
+        Transformation("paste", "composition", draw.paste, needs_partner=True),
     )
 }
 FAMILIES = {

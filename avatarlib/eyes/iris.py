@@ -48,17 +48,17 @@ def _capture(capture: int, person: int, side: str, seed: int) -> dict:
     """How a picture was taken."""
     rng = generator(seed, "capture", person, side, capture)
     return {
-        "dilation": rng.normal(0, 0.05),
+        "dilation": 0.05 * rng.standard_t(5),
         "shift": (rng.normal(0, 14), rng.normal(0, 9)),
         "turn": rng.normal(0, 2.5),
         "zoom": float(np.exp(rng.normal(0, 0.03))),
-        "strain": (rng.normal(0, 0.02), rng.uniform(0, 6.3)),
-        "lid": rng.normal(-1, 9),
+        "strain": (rng.normal(0, 0.03), rng.uniform(0, 6.3)),
+        "lid": rng.normal(3, 8) - rng.exponential(6),
         "sway": rng.normal(0, 0.06),
         "sharpen": rng.uniform(0.5, 1.5),
         "light": float(np.exp(rng.normal(0, 0.07))),
         "slant": rng.normal(0, 0.06, 2).tolist(),
-        "blur": 0.5 + rng.gamma(1.2, 0.38),
+        "blur": 0.5 + rng.gamma(0.9, 0.55),
         "glare": (rng.normal(0, 5), rng.normal(-6, 5)),
         "glare_size": rng.uniform(2.5, 4.5),
         "noise": rng.uniform(1.5, 3.5),
@@ -221,7 +221,7 @@ def _lashes(image, eye, shot, zoom, turn, shift) -> np.ndarray:
     u, v = math.cos(turn) * u - math.sin(turn) * v, math.sin(turn) * u + math.cos(turn) * v
     h, w = image.shape
     # Drawn twice as large, so that three strokes of falling width make a hair that tapers.
-    fine = 2 if zoom > 0.6 else 1
+    fine = 2 if zoom > 0.5 else 1
     points = np.stack([u * zoom + (w - 1) / 2, (h - 1) / 2 - v * zoom], axis=-1) * fine + (fine - 1) / 2
     points = np.round(points * 16).astype(np.int32)
     paint = np.zeros((fine * h, fine * w), np.uint8)

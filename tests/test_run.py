@@ -138,6 +138,17 @@ def test_a_profile_extends_another(project, monkeypatch):
         (folder / f"{name}.yml").unlink()
 
 
+def test_checksums_cover_what_lies_in_folders(tmp_path):
+    (tmp_path / "check").mkdir()
+    (tmp_path / "check" / "a.csv").write_text("1")
+    for name in ("table.csv", "run.json", ".executed.ipynb"):
+        (tmp_path / name).write_text("x")
+    before = store.output_checksums(tmp_path)
+    assert list(before) == ["check/", "table.csv"]
+    (tmp_path / "check" / "a.csv").rename(tmp_path / "check" / "b.csv")
+    assert store.output_checksums(tmp_path)["check/"] != before["check/"]
+
+
 def test_gpu_without_cuda_stops(project):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():

@@ -47,10 +47,19 @@ def text_sha256(text: str) -> str:
 
 
 def output_checksums(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below `folder` but `run.json` and the runner's own, which begin with a dot."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    names = {path.relative_to(folder).as_posix(): path for path in files}
-    return {name: file_sha256(path) for name, path in names.items() if name != "run.json" and not name.startswith(".")}
+    """Return the SHA-256 of each file in `folder`, and one ("name/") over all that a folder in it holds.
+
+    `run.json` and the runner's own files, which begin with a dot, are left out.
+    """
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+            lines = [f"{file_sha256(files[name])}  {name}\n" for name in sorted(files)]
+            found[f"{path.name}/"] = text_sha256("".join(lines))
+        elif path.name != "run.json" and not path.name.startswith("."):
+            found[path.name] = file_sha256(path)
+    return found
 
 
 def write_json(path: Path, value) -> None:

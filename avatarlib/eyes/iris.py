@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from avatarlib.eyes.people import parameters
 from avatarlib.eyes.texture import bump, texture
 from avatarlib.seeds import generator
 
@@ -20,12 +21,13 @@ FIELD = (240.0, 320.0)  # height and width that a picture shows, in units
 
 def _build(person: Mapping, side: str, seed: int) -> dict:
     """What stays of an eye besides its iris."""
-    rng = generator(seed, "build", person["person"], side)
+    rng = generator(seed, "build", int(person["person"]), side)
+    seen = {trait: per_sd * person[trait] for trait, per_sd in parameters()["iris"]["per_sd"].items()}
     return {
         "radius": 101 + 5 * rng.standard_normal(),
         "offset": (rng.normal(2, 1.5), rng.normal(0, 1.5)),  # of the pupil; most lie a little to the nose
-        "upper": 68 + 12 * person["lid_opening"] + 5 * rng.standard_normal(),
-        "lower": -(94 + 4 * person["lid_opening"] + 4 * rng.standard_normal()),
+        "upper": 68 + seen["lid_opening"] + 5 * rng.standard_normal(),
+        "lower": -(94 + seen["lid_opening"] / 3 + 4 * rng.standard_normal()),
         "inner": (rng.normal(176, 7), rng.normal(-32, 8)),
         "outer": (rng.normal(-228, 12), rng.normal(-14, 9)),
         "top": rng.normal(10, 8),
@@ -33,9 +35,9 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
         "oval_turn": rng.uniform(0, 6.3),
         "crease": rng.uniform(28, 60),
         "crease_depth": rng.uniform(5, 40),
-        "iris": 118 - 7 * person["iris_pigment"] + 4 * rng.standard_normal(),
-        "pupil": float(np.clip(0.43 + 0.055 * person["pupil_size"], 0.25, 0.65)),
-        "skin": 196 + 9 * person["skin_tone"],
+        "iris": 118 + seen["iris_pigment"] + 4 * rng.standard_normal(),
+        "pupil": min(max(0.43 + seen["pupil_size"], 0.25), 0.65),
+        "skin": 196 + seen["skin_tone"],
         "lash_seed": int(rng.integers(1 << 62)),
         "lash_length": rng.uniform(26, 46),
         "liner": rng.uniform(10, 70),
@@ -47,21 +49,23 @@ def _build(person: Mapping, side: str, seed: int) -> dict:
 def _capture(capture: int, person: int, side: str, seed: int) -> dict:
     """How a picture was taken."""
     rng = generator(seed, "capture", person, side, capture)
+    spread = parameters()["iris"]["capture"]
     return {
-        "dilation": 0.05 * rng.standard_t(5),
-        "shift": (rng.normal(0, 14), rng.normal(0, 9)),
-        "turn": rng.normal(0, 2.5),
-        "zoom": float(np.exp(rng.normal(0, 0.03))),
-        "strain": (rng.normal(0, 0.03), rng.uniform(0, 6.3)),
-        "lid": rng.normal(3, 8) - rng.exponential(6),
-        "sway": rng.normal(0, 0.06),
+        "dilation": spread["dilation"] * rng.standard_t(5),
+        "shift": tuple(sd * rng.standard_normal() for sd in spread["gaze"]),
+        "turn": math.radians(rng.normal(0, spread["turn"])),
+        "zoom": math.exp(rng.normal(0, spread["zoom"])),
+        "strain": (rng.normal(0, spread["strain"]), rng.uniform(0, 6.3)),
+        # Rarely a blink: on average the two parts nearly cancel.
+        "lid": rng.normal(3, spread["lid"]) - rng.exponential(spread["lid_droop"]),
+        "sway": rng.normal(0, spread["sway"]),
         "sharpen": rng.uniform(0.5, 1.5),
-        "light": float(np.exp(rng.normal(0, 0.07))),
-        "slant": rng.normal(0, 0.06, 2).tolist(),
-        "blur": 0.5 + rng.gamma(0.9, 0.55),
-        "glare": (rng.normal(0, 5), rng.normal(-6, 5)),
+        "light": math.exp(rng.normal(0, spread["light"])),
+        "slant": rng.normal(0, spread["slant"], 2).tolist(),
+        "blur": 0.5 + rng.gamma(0.9, spread["blur"] / 0.9),
+        "glare": (rng.normal(0, spread["glare"]), rng.normal(-6, spread["glare"])),
         "glare_size": rng.uniform(2.5, 4.5),
-        "noise": rng.uniform(1.5, 3.5),
+        "noise": rng.uniform(*spread["noise"]),
         "rng": rng,
     }
 
@@ -91,11 +95,12 @@ def draw_iris(person: Mapping, side: str, capture: int, size: tuple[int, int], s
     over = 2 if max(size) <= 128 else 1
     h, w = height * over, width * over
     scale = (h / FIELD[0] * w / FIELD[1]) ** 0.5
-    eye, shot = _build(person, side, seed), _capture(capture, person["person"], side, seed)
+    number = int(person["person"])  # the generators tell numpy's integers from Python's
+    eye, shot = _build(person, side, seed), _capture(capture, number, side, seed)
     columns = 256 if scale < 0.45 else 512 if scale < 0.8 else 1024
-    iris_map = texture(seed, person["person"], side, columns)
+    iris_map = texture(seed, number, side, columns)
     # Picture to eye: units, y upwards, origin at the centre of the iris.
-    turn = math.radians(shot["turn"])
+    turn = shot["turn"]
     zoom = scale * shot["zoom"]
     x = (np.arange(w, dtype=np.float32) - (w - 1) / 2)[None] / zoom
     y = ((h - 1) / 2 - np.arange(h, dtype=np.float32))[:, None] / zoom

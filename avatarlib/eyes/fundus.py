@@ -33,7 +33,7 @@ FOVEA_DISTANCE = 15.5  # degrees from disc to fovea
 TISSUE = (156.0, 69.0, 29.0)  # reflectance, on the camera's scale of 0..255
 RIM, CUP_COLOUR = (236.0, 148.0, 72.0), (258.0, 216.0, 134.0)
 # Optical density in red, green, blue.
-DENSITY = {"arteriole": (0.15, 0.62, 0.50), "venule": (0.36, 0.92, 0.62)}
+DENSITY = {"arteriole": (0.15, 0.62, 0.50), "venule": (0.36, 1.0, 0.66)}
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def _eye(seed: int, person: int | str, side: str, traits: tuple[float, ...], ord
         "macula": float(np.exp(rng.normal(0, 0.2))), "reflex": rng.uniform(0.2, 1.0), "mottle": rng.uniform(0.7, 1.3),
     }  # fmt: skip
     tint = np.array(PIGMENT_STEP) * z["fundus_pigment"]
-    tint = tint + rng.normal(0, 0.05) + rng.normal(0, 0.07) * np.array([0, 0.7, 1.0]) + rng.normal(0, (0, 0, 0.10))
+    # Blood, lens and camera colour the whole picture: brighter or darker, rosy or tawny, more or less yellow.
+    tint = tint + rng.normal(0, 0.07) + rng.normal(0, 0.09) * np.array([1, -0.8, -0.4]) + rng.normal(0, (0, 0, 0.22))
     return Eye(
         disc=tuple(centre.tolist()), radii=(diameter / 2 / oval, diameter / 2 * oval),
         cup=float(np.clip(CUP + CUP_STEP * z["cup_ratio"], *CUP_RANGE)), fovea=tuple(fovea.tolist()),
@@ -102,7 +103,8 @@ def _field(rng: np.random.Generator, cell: float, window: tuple, reach: float = 
     wide, high = int(2 * reach / cell) + 4, int(2 * reach / (cell * stretch)) + 4
     grid = rng.standard_normal((high, wide), dtype=np.float32)
     a, b = 1 / (scale * cell), 1 / (scale * cell * stretch)
-    move = np.array([[a, 0, (x - middle[0] + reach) / cell + a / 2], [0, b, (y - middle[1] + reach) / cell / stretch + b / 2]])
+    origin = (x - middle[0] + reach) / cell + a / 2, (y - middle[1] + reach) / (cell * stretch) + b / 2
+    move = np.array([[a, 0, origin[0]], [0, b, origin[1]]])
     return cv2.warpAffine(grid, move, (columns, rows), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
                           borderMode=cv2.BORDER_REFLECT)  # fmt: skip
 
@@ -126,34 +128,33 @@ def _canvas(eye_key: tuple, modality: str, window: tuple) -> np.ndarray:
         colours.append(colour)
 
     # Tissue: patches of pigment, choroidal vessels that shine through away from the macula, fine grain.
-    broad, medium, wavy = _field(rng, 5.0, window), _field(rng, 1.3, window), _field(rng, 2.0, window, stretch=1.4)
-    small = _field(rng, 0.55, window)
-    macula = _bump(x, y, eye.fovea, 5.0)
-    add(broad, 0.05, 0.07, 0.08)
-    add(medium * small, *(look["mottle"] * np.array([0.03, 0.03, 0.03])))
-    add(medium + small, *(look["mottle"] * np.array([0.012, 0.025, 0.03])))
-    ridge = np.exp(-((wavy + 0.4 * medium) ** 2) / 0.25) * (1 - 0.9 * macula)
-    add(ridge - 0.4, *(look["tigroid"] * np.array([0.20, 0.14, 0.06])))
-    add(_bump(x, y, eye.fovea, 3.6) * 0.30 + _bump(x, y, eye.fovea, 1.1) * 0.34,
-        *(look["macula"] * np.array([-0.5, -0.9, -0.8])))  # fmt: skip
+    broad, medium, wavy = _field(rng, 5.0, window), _field(rng, 1.3, window), _field(rng, 2.2, window, stretch=1.5)
+    small, patch = _field(rng, 0.55, window), _field(rng, 7.0, window)
+    away = 1 - 0.9 * _bump(x, y, eye.fovea, 6.5)
+    add(broad, 0.06, 0.08, 0.08)
+    add(medium + 0.7 * small, *(look["mottle"] * np.array([0.012, 0.020, 0.025])))
+    ridge = np.exp(-((wavy + 0.35 * medium) ** 2) / 0.35) + 0.25 * medium - 0.45
+    add(ridge * away * np.clip(0.6 + 0.5 * patch, 0, 1.4), *(look["tigroid"] * np.array([0.15, 0.11, 0.05])))
+    add(_bump(x, y, eye.fovea, 4.2) * 0.26 + _bump(x, y, eye.fovea, 1.5) * 0.22 + _bump(x, y, eye.fovea, 0.75) * 0.2,
+        *(look["macula"] * np.array([-0.45, -1.0, -0.8])))  # fmt: skip
+    add(_bump(x, y, eye.fovea, 0.16), *(look["reflex"] * np.array([0.2, 0.35, 0.35])))
     # Nerve fibres: a silvery sheen in two fans above and below the disc, streaked along the fibres.
     dx, dy = (x - eye.disc[0])[None], (y - eye.disc[1])[:, None]
-    distance = np.sqrt(dx * dx + dy * dy)
-    angle = np.arctan2(dy, -dx)
-    fans = np.exp(-(((np.abs(angle) - 1.15) / 0.55) ** 2)) + 0.25
-    turn = (angle * (512 / (2 * np.pi)) + 256).astype(np.float32)
-    streaks = cv2.GaussianBlur(rng.standard_normal((1, 516), dtype=np.float32), (0, 0), 1.2)
-    streaks = cv2.remap(streaks, turn + 0 * distance, np.zeros_like(turn), cv2.INTER_LINEAR) * 1.6
-    near = np.exp(-np.clip(distance - 2.7, 0, None) / 4.5)
-    add(look["sheen"] * near * fans * (1 + 0.8 * streaks), 0.05, 0.16, 0.24)
-    if scale > 6:
-        add(_field(rng, 0.16, window), 0.02, 0.035, 0.04)
-        add(_field(rng, 0.3, window), 0.015, 0.03, 0.03)
-    if modality == "papilla":
+    distance = cv2.sqrt(dx * dx + dy * dy)
+    near = cv2.exp(np.minimum(2.7 - distance, 0) / 4.5)
+    turn = cv2.phase(*np.broadcast_arrays(-dx, dy)) * np.float32(512 / (2 * np.pi))
+    bearing = np.abs((np.arange(516) / 512 * 2 * np.pi + np.pi) % (2 * np.pi) - np.pi)
+    streaks = np.convolve(rng.standard_normal(516), np.hanning(13), mode="same")
+    streaks = ((np.exp(-(((bearing - 1.15) / 0.55) ** 2)) + 0.25) * (1 + 0.22 * streaks)).astype(np.float32)[None]
+    add(look["sheen"] * near * cv2.remap(streaks, turn, np.zeros_like(turn), cv2.INTER_LINEAR), 0.05, 0.15, 0.22)
+    if scale > 9:
+        add(_field(rng, 0.16, window), 0.015, 0.03, 0.035)
+        add(_field(rng, 0.3, window), 0.008, 0.015, 0.02)
+    if scale > 18:
         add(_field(rng, 0.07, window, reach=13.0, middle=eye.disc), 0.025, 0.035, 0.04)
     paint = np.array(colours, np.float32).T @ np.stack(layers).reshape(len(layers), -1)
     paint = paint.reshape(3, *shape) + (np.log(TISSUE) + eye.tint)[:, None, None].astype(np.float32)
-    _paint_disc(paint, eye, dx, dy, distance)
+    _paint_disc(paint, eye, x, y)
     for kind, name in enumerate(DENSITY):
         drawn = vessels.draw(eye.tree, kind, eye.calibres[kind], scale, (left, top), shape)
         drawn = cv2.GaussianBlur(drawn.astype(np.float32), (0, 0), 0.55 + 0.05 * scale * eye.calibres[kind]) / 255
@@ -161,15 +162,20 @@ def _canvas(eye_key: tuple, modality: str, window: tuple) -> np.ndarray:
         if scale * eye.calibres[kind] > 2.5:
             line = vessels.draw(eye.tree[:2], kind, eye.calibres[kind], scale, (left, top), shape, part=0.28)
             line = cv2.GaussianBlur(line.astype(np.float32), (0, 0), 0.5 + 0.02 * scale) / 255
-            reflex = line * (0.42 if name == "arteriole" else 0.22)
+            line *= np.minimum(distance / 3.0, 1) ** 2
+            reflex = line * (0.55 if name == "arteriole" else 0.28)
         for channel, density in enumerate(DENSITY[name]):
             paint[channel] -= density * drawn * (1 - reflex)
     return cv2.merge(list(np.exp(paint)))
 
 
-def _paint_disc(paint: np.ndarray, eye: Eye, dx: np.ndarray, dy: np.ndarray, distance: np.ndarray) -> None:
+def _paint_disc(paint: np.ndarray, eye: Eye, x: np.ndarray, y: np.ndarray) -> None:
     """Paint halo, crescent, rim and cup onto the log reflectance."""
     look = eye.look
+    columns = slice(*np.searchsorted(x, (eye.disc[0] - 6, eye.disc[0] + 6)))
+    rows = slice(*np.searchsorted(y, (eye.disc[1] - 6, eye.disc[1] + 6)))
+    paint = paint[:, rows, columns]
+    dx, dy = (x[columns] - eye.disc[0])[None], (y[rows] - eye.disc[1])[:, None]
     c, s = np.cos(look["tilt"]), np.sin(look["tilt"])
     u, v = (c * dx + s * dy) / eye.radii[0], (c * dy - s * dx) / eye.radii[1]
     rho = np.sqrt(u * u + v * v)
@@ -229,13 +235,14 @@ def draw_fundus(
     """
     _check(side, modality)
     height, width = (size, size) if isinstance(size, (int, np.integer)) else size
-    orders = 3 if modality == "papilla" or min(height, width) > 96 else 2
-    eye = _of(person, side, seed, orders)
     short, field = min(height, width), FIELD[modality]
     scale = short / field
+    orders = 3 if scale > 5 else 2  # twigs of the last order would be a third of a pixel wide
+    eye = _of(person, side, seed, orders)
     fine = 2 if short <= 160 else 1
     at = np.array(eye.disc if modality == "papilla" else (0.0, 0.0))
-    extent = np.array((field, field) if modality == "fundus" else (width / scale, height / scale)) + 2 * MARGIN[modality]
+    extent = np.array((field, field) if modality == "fundus" else (width / scale, height / scale))
+    extent += 2 * MARGIN[modality]
     grain = scale * (2.0 if fine == 2 else 1.3)
     columns, rows = (int(v) for v in np.ceil(extent * grain))
     window = (grain, float(at[0] - extent[0] / 2), float(at[1] - extent[1] / 2), (rows, columns))
@@ -274,8 +281,9 @@ def _expose(picture: np.ndarray, rng: np.random.Generator, modality: str) -> np.
     x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / (min(height, width) / 2)
     reach = 1.0 if modality == "fundus" else 0.35
     gain = np.exp(rng.normal(0, 0.06) + rng.normal(0, 0.03, 3)).astype(np.float32)
-    fall, slant, middle = rng.uniform(0.12, 0.5) * reach, rng.normal(0, 0.10, 2) * reach, rng.normal(0, 0.12, 2)
-    light = np.exp(-fall * (y - middle[1]) ** 2 + slant[1] * y)[:, None] * np.exp(-fall * (x - middle[0]) ** 2 + slant[0] * x)
+    fall, slant, middle = rng.uniform(0.15, 0.65) * reach, rng.normal(0, 0.13, 2) * reach, rng.normal(0, 0.18, 2)
+    light_x = np.exp(slant[0] * x - fall * (x - middle[0]) ** 2)
+    light = np.exp(slant[1] * y - fall * (y - middle[1]) ** 2)[:, None] * light_x
     picture = picture * (light[..., None] * (gain * np.float32(np.exp(0.35 * fall))))
     # Haze from the lens and a crescent of stray light at one edge, both without detail of their own.
     bearing, strength = rng.uniform(0, 2 * np.pi), rng.gamma(1.2, 9.0) * reach

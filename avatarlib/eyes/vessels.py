@@ -16,14 +16,15 @@ from scipy.interpolate import CubicSpline
 ARTERIOLE, VENULE = 0, 1
 REACH = 30.0  # degrees from the field's centre up to which vessels grow
 STEPS, DEGREES = (40, 20, 12), (0.5, 0.45, 0.4)  # of the branches, by order
-SLOTS = (10, 6, 4)  # places where daughters may leave a trunk, a first and a second branch
+SLOTS = (11, 7, 5, 1)  # places where daughters may leave a trunk, a first and a second branch; the last have none
 THINNEST = 0.09  # calibre below which nothing branches, as share of a trunk at the disc
 CELL = 0.45  # degrees; of the grid that says where vessels run
+CELLS = int(2 * (REACH + 1) / CELL) + 1
 SPAN = 8  # points that are drawn with one strength
 
 # The course of trunks as degrees from the disc, (towards the fovea, up): temporal and nasal, above; mirrored below.
 # Then the small vessels that leave the disc's edge straight for the macula and for the nose.
-TEMPORAL = ((0, 0), (0.2, 2.6), (1.6, 5.8), (5.0, 8.8), (10.0, 10.4), (15.5, 10.2), (21.0, 8.6), (28.0, 5.5))
+TEMPORAL = ((0, 0), (0.2, 2.6), (1.8, 6.0), (5.5, 9.0), (11.0, 10.5), (17.5, 10.2), (24.5, 8.0), (33.0, 4.0))
 NASAL = ((0, 0), (-0.9, 2.4), (-2.8, 5.0), (-5.2, 7.6), (-8.0, 10.4), (-11.0, 13.4), (-14.0, 16.6), (-18.0, 20.5))
 TO_MACULA = ((0.5, 0), (2.4, 0.6), (4.2, 1.1), (6.0, 1.5), (7.8, 1.7), (9.4, 1.7), (10.9, 1.5), (12.2, 1.2))
 TO_NOSE = ((0, 0), (-2.4, 0.4), (-4.8, 0.9), (-7.2, 1.4), (-9.6, 2.0), (-12.0, 2.6), (-14.5, 3.3), (-17.5, 4.2))
@@ -63,19 +64,20 @@ def _wobble(rng: np.random.Generator, n: int, knots: int, samples: int) -> np.nd
 
 def _trunks(rng: np.random.Generator, disc: np.ndarray, tortuosity: float) -> Order:
     """Lay the vessels that leave the disc."""
+    head = rng.normal(-0.35, 0.35) * np.array([1, 0.8, 0.4, 0, 0, 0, 0, 0])  # most trunks emerge a little to the nose
     course, kind, calibre = [], [], []
     for shape, up in ((TEMPORAL, 1), (TEMPORAL, -1), (NASAL, 1), (NASAL, -1)):
         shared = np.cumsum(rng.normal(0, 0.32, (8, 2)), axis=0) * (np.arange(8)[:, None] > 1)
         stretch = rng.normal((1, 1.0), (0.06, 0.10))
+        bend = rng.normal(0, 0.35) * np.array([0, 0, 0, 0, 0.5, 1.5, 3.5, 6.0])
         outer = rng.choice((-1, 1))
         size = 1 if shape is TEMPORAL else rng.uniform(0.62, 0.82)
         for which in (ARTERIOLE, VENULE):
-            own = np.cumsum(rng.normal(0, 0.22, (8, 2)), axis=0) * (np.arange(8)[:, None] > 0)
-            apart = outer * (which - 0.5) * np.array([0, 0.5, 0.9, 1.2, 1.5, 1.6, 1.6, 1.6])
+            own = np.cumsum(rng.normal(0, 0.22, (8, 2)), axis=0)
+            apart = outer * (which - 0.5) * np.array([0.3, 0.7, 0.9, 1.2, 1.5, 1.6, 1.6, 1.6])
             way = np.asarray(shape, float) * stretch + shared + own
-            way[:, 1] += apart
-            if shape is NASAL:
-                way[:, 0] += apart
+            way[:, 1] += apart + bend * (shape is TEMPORAL)
+            way[:, 0] += apart * (1 if shape is NASAL else 0.5) + head
             course.append(way * (1, up))
             kind.append(which)
             calibre.append(size * rng.uniform(0.92, 1.08))
@@ -89,9 +91,13 @@ def _trunks(rng: np.random.Generator, disc: np.ndarray, tortuosity: float) -> Or
             calibre.append(rng.uniform(0.25, 0.42))
     course, n, m = np.array(course, np.float32), len(course), 64
     points = np.einsum("mk,nkd->nmd", _spline(8, m), course)
+    run = np.cumsum(np.linalg.norm(np.diff(points, axis=1, prepend=points[:, :1]), axis=2), axis=1)
+    for row in range(n):  # even steps along the vessel
+        even = np.linspace(0, run[row, -1], m)
+        points[row] = np.column_stack([np.interp(even, run[row], points[row, :, d]) for d in (0, 1)])
     ahead = np.gradient(points, axis=1)
     ahead /= np.linalg.norm(ahead, axis=2, keepdims=True) + 1e-6
-    bend = 0.20 * _wobble(rng, n, 14, m) + 0.07 * _wobble(rng, n, 30, m)
+    bend = 0.24 * _wobble(rng, n, 12, m) + 0.07 * _wobble(rng, n, 30, m)
     bend *= tortuosity * np.clip(np.arange(m, dtype=np.float32) / 10, 0, 1)
     points += bend[..., None] * ahead[..., ::-1] * (-1, 1)
     points = (points * (-1, -1) + disc).astype(np.float32)
@@ -138,77 +144,78 @@ def grow(rng: np.random.Generator, disc: tuple[float, float], fovea: tuple[float
     >>> len(tree), tree[0].calibre.max() > 2 * np.median(tree[1].calibre)
     (2, np.True_)
     """
-    disc, fovea = np.asarray(disc, np.float32), np.asarray(fovea, np.float32)
-    trunks = _trunks(rng, disc, tortuosity)
-    cells = int(2 * REACH / CELL) + 1
-    taken = np.zeros((2, cells, cells), np.int32)
-    places, share = _slots(rng, len(trunks.kind), SLOTS[0], 9, 63, 0.35, 0.72)
+    trunks = _trunks(rng, np.asarray(disc, np.float32), tortuosity)
+    places, share = _slots(rng, len(trunks.kind), SLOTS[0], 6, 63, 0.35, 0.72)
+    arcade = np.nonzero(trunks.calibre[:, 0] > 0.9)[0]
+    places[arcade, 0] = rng.integers(8, 18, len(arcade))
+    share[arcade, 0] = rng.uniform(0.62, 0.85, len(arcade))
     mother = Order(trunks.points, _murray(trunks.calibre, places, share, 0.25), trunks.length, trunks.kind)
     names = np.arange(len(mother.kind)) + 1
-    for row in range(len(names)):
-        cell = _cell(mother.points[row, : mother.length[row]], cells)
-        taken[mother.kind[row], cell[:, 1], cell[:, 0]] = names[row]
+    taken = np.zeros(2 * CELLS**2, np.int64)
+    for row, name in enumerate(names):
+        taken[mother.kind[row] * CELLS**2 + _cells(mother.points[row, : mother.length[row]] @ (1, 1j))] = name
     tree = [mother]
     for order in range(orders):
         mother, names, places, share = _branch(
-            rng, order, mother, names, places, share, taken, disc, fovea, tortuosity
+            rng, order, mother, names, places, share, taken, complex(*disc), complex(*fovea), tortuosity
         )
         tree.append(mother)
     return tree
 
 
-def _cell(points: np.ndarray, cells: int) -> np.ndarray:
-    return np.clip(((points + REACH) / CELL).astype(np.int32), 0, cells - 1)
+def _cells(place: np.ndarray) -> np.ndarray:
+    """Index of the grid's cell that complex positions lie in, within one kind."""
+    row, column = (place.imag + REACH + 1) / CELL, (place.real + REACH + 1) / CELL
+    return row.astype(np.int64) * CELLS + column.astype(np.int64)
 
 
 def _branch(rng, order, mother, names, places, share, taken, disc, fovea, tortuosity):
-    """Grow the next order, all its vessels step by step together."""
+    """Grow the next order, all its vessels step by step together. Positions and headings are complex numbers here."""
     rows, slot = np.nonzero((places < mother.length[:, None] - 2) & (share > 0))
-    at = places[rows, slot]
-    calibre = mother.calibre[rows, at] * share[rows, slot] / (1 - share[rows, slot] ** 3) ** (1 / 3)
+    at, share = places[rows, slot], share[rows, slot]
+    calibre = mother.calibre[rows, at] * share / (1 - share**3) ** (1 / 3)
     keep = calibre > THINNEST
-    rows, slot, at, calibre = rows[keep], slot[keep], at[keep], calibre[keep]
+    rows, slot, at, share, calibre = rows[keep], slot[keep], at[keep], share[keep], calibre[keep]
     n, steps, step = len(rows), STEPS[order], DEGREES[order]
-    start = mother.points[rows, at]
-    ahead = mother.points[rows, at + 1] - mother.points[rows, np.maximum(at - 1, 0)]
-    heading = np.arctan2(ahead[:, 1], ahead[:, 0])
+    place = mother.points[rows, at] @ (1, 1j)
+    heading = (mother.points[rows, at + 1] - mother.points[rows, np.maximum(at - 1, 0)]) @ (1, 1j)
     side = np.where((slot + rows) % 2, 1, -1) * np.where(rng.random(n) < 0.8, 1, -1)
-    heading = heading + side * rng.uniform(0.5, 1.05, n)
+    # The larger daughter turns less (Murray 1926).
+    heading *= np.exp(1j * side * (1.35 - 0.95 * share + rng.normal(0, 0.15, n))) / (np.abs(heading) + 1e-9)
     # A branch that sets out towards the fovea from near it goes on to it; the others leave for the periphery.
-    to_fovea = fovea - start
-    near = np.linalg.norm(to_fovea, axis=1)
-    faces = np.cos(heading) * to_fovea[:, 0] + np.sin(heading) * to_fovea[:, 1] > 0.2 * near
-    inward = faces & (near < 14.5) & (start[:, 0] < disc[0] - 1)
-    middle = disc + (fovea - disc) * np.clip((disc[0] - start[:, :1]) / 16, 0, 0.8)
-    sign = np.where(inward, 1, -1).astype(np.float32)
-    target = np.where(inward[:, None], fovea + rng.normal(0, 1.5, (n, 2)), middle).astype(np.float32)
-    limit = np.minimum(steps, (45 * calibre ** 0.8 * rng.uniform(0.6, 1.2, n) / step)).astype(int)
+    to_fovea = fovea - place
+    near = np.abs(to_fovea)
+    inward = ((heading.conj() * to_fovea).real > 0.1 * near) & (near < 14.5) & (place.real < disc.real - 1)
+    middle = disc + (fovea - disc) * np.clip((disc.real - place.real) / 16, 0, 0.8)
+    sign = np.where(inward, 1, -1)
+    target = np.where(inward, fovea + rng.normal(0, 1.5, (n, 2)) @ (1, 1j), middle)
+    limit = np.minimum(steps, 45 * calibre**0.8 * rng.uniform(0.6, 1.2, n) / step).astype(int)
     turns = tortuosity * (0.16 * _wobble(rng, n, 2 + steps // 3, steps) + 0.10 * _wobble(rng, n, steps, steps))
-    points = np.empty((n, steps, 2), np.float32)
-    points[:, 0], length, alive = start, np.ones(n, int), np.ones(n, bool)
-    own, mothers = names.max() + 1 + np.arange(n), names[rows]
-    kind, place, cells = mother.kind[rows], start.astype(np.float32), taken.shape[1]
+    way = np.empty((steps, n), np.complex128)
+    way[0], length, alive = place, np.ones(n, int), np.ones(n, bool)
+    own, mothers, base = names.max() + 1 + np.arange(n), names[rows], mother.kind[rows] * CELLS**2
     for k in range(1, steps):
-        wanted = (target - place) * sign[:, None]
-        off = np.arctan2(wanted[:, 1], wanted[:, 0]) - heading
-        heading = heading + step * 0.09 * np.sin(off) + turns[:, k]
-        place = place + (step * alive)[:, None] * np.column_stack([np.cos(heading), np.sin(heading)])
-        cell = _cell(place, cells)
-        there = taken[kind, cell[:, 1], cell[:, 0]]
-        free = (there == 0) | (there == own) | ((there == mothers) & (k < 4))
-        bare = (fovea[0] - place[:, 0]) ** 2 + (fovea[1] - place[:, 1]) ** 2 < 1.6**2
-        alive &= free & ~bare & (k < limit) & (np.abs(place).max(axis=1) < REACH)
-        place = np.where(alive[:, None], place, points[:, k - 1])
-        points[:, k] = place
+        wanted = (target - place) * sign
+        off = (heading.conj() * wanted).imag / (np.abs(wanted) + 0.1)
+        heading = heading * np.exp(1j * (0.09 * step * off + turns[:, k]))
+        ahead = place + step * heading
+        cell = base + _cells(ahead)
+        there = taken[cell]
+        alive &= (there == 0) | (there == own) | ((there == mothers) & (k < 4))
+        alive &= (k < limit) & (np.abs(ahead - fovea) > 1.6) & (np.abs(ahead) < REACH)
+        place = np.where(alive, ahead, place)
+        way[k] = place
         length += alive
-        taken[kind[alive], cell[alive, 1], cell[alive, 0]] = own[alive]
-    slots = SLOTS[order + 1] if order + 1 < len(SLOTS) else 1
-    places, share = _slots(rng, n, slots, 3, steps - 1, 0.4, 0.8)
-    if order + 1 == len(SLOTS):
-        share[:] = 0
-    calibre = _murray(np.repeat(calibre[:, None].astype(np.float32), steps, axis=1), places, share, 0.35)
-    fine = length > 3
-    return Order(points[fine], calibre[fine], length[fine], kind[fine]), own[fine], places[fine], share[fine]
+        taken[cell[alive]] = own[alive]
+    places, share = _slots(rng, n, SLOTS[order + 1], 3, steps - 1, 0.4, 0.8)
+    # Where a vessel runs out it has become thin, and a thick one that found no room is left out.
+    fine = (length > 3) & (length * step > 14 * calibre)
+    along = np.minimum(np.arange(steps) / length[:, None], 1)
+    calibre = np.float32(calibre[:, None] * (1 - 0.75 * along**4))
+    calibre = _murray(calibre, places, share, 0.35)
+    points = np.stack([way.real.T, way.imag.T], axis=2).astype(np.float32)
+    branches = Order(points[fine], calibre[fine], length[fine], mother.kind[rows][fine])
+    return branches, own[fine], places[fine], share[fine]
 
 
 def _spans(tree: list[Order], kind: int) -> tuple[np.ndarray, np.ndarray]:

@@ -107,3 +107,42 @@ def test_a_mirrored_left_eye_is_a_right_eye(pair):
     assert np.array_equal(mirrored.images[0], pair[0][:, ::-1])
     assert np.array_equal(augment.mirror_cohort(mirrored).images, cohort.images)
     assert np.array_equal(augment.half_turn(pair)[0], pair[0][::-1, ::-1])
+    assert np.array_equal(augment.mirror(pair[0]), augment.mirror(pair)[0])  # one image or several, grey or colour
+    assert np.array_equal(augment.half_turn(pair[0]), augment.half_turn(pair)[0])
+
+
+def test_composition_alone_promises_nothing():
+    kept = {name: (t.keeps_side, t.keeps_identity, t.needs_partner) for name, t in augment.CATALOGUE.items()}
+    assert {name for name, flags in kept.items() if flags == (False, False, True)} == {"morph", "paste"}
+    assert {flags for name, flags in kept.items() if name not in ("morph", "paste")} == {(True, True, False)}
+
+
+@pytest.mark.parametrize("name", ["shift", "rotate", "zoom", "perspective", "elastic"])
+def test_a_dark_aperture_stays_dark(name):
+    y, x = np.mgrid[:120, :160]
+    fundus = np.zeros((120, 160, 3), np.uint8)
+    fundus[np.hypot(y - 60, x - 80) < 40] = (180, 90, 40)
+    for i in range(5):
+        out = augment.apply(fundus, name, 0.5, np.random.default_rng(i))
+        assert out[0].max() == out[-1].max() == out[:, 0].max() == out[:, -1].max() == 0
+
+
+def test_what_enters_the_frame_is_no_streak():
+    image = np.full((120, 160), 200, np.uint8)
+    image[:, 80] = 0  # a single lash that reaches the border
+    out = augment.apply(image, "shift", 1.0, np.random.default_rng(2))
+    entered = out[0] if out[0].std() < out[-1].std() else out[-1]
+    assert entered.min() > 120
+
+
+def test_lengths_scale_with_the_image():
+    # Blur of the same severity spreads a line over the same share of a large and a small picture.
+    spread = []
+    for width in (160, 640):
+        image = np.zeros((width // 2, width), np.uint8)
+        image[:, width // 2 - width // 160 : width // 2 + width // 160] = 255
+        profile = augment.apply(image, "blur", 0.8, np.random.default_rng(0))[0].astype(float)
+        x = np.arange(width) / width
+        mean = (profile * x).sum() / profile.sum()
+        spread.append(np.sqrt((profile * (x - mean) ** 2).sum() / profile.sum()))
+    assert spread[0] == pytest.approx(spread[1], rel=0.05)

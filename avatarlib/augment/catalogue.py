@@ -14,13 +14,32 @@ from avatarlib.errors import InputError
 
 @dataclass(frozen=True)
 class Transformation:
-    """One way of altering an image: `draw(image, severity, rng, partner)`; where `needs_partner`, a second image of
-    another person takes part."""
+    """One way of altering an image.
+
+    Attributes
+    ----------
+    name, family
+        As in `FAMILIES`.
+    draw
+        `draw(image, severity, rng, partner)`.
+    keeps_side, keeps_identity
+        Whether a reader sees the same side and the same person up to everyday strength, severity 0.5. Beyond it,
+        nothing is promised.
+    needs_partner
+        Whether an image of another person takes part.
+    """
 
     name: str
     family: str
     draw: Callable
+    keeps_side: bool = True
+    keeps_identity: bool = True
     needs_partner: bool = False
+
+
+def _of_two(name: str, draw: Callable) -> Transformation:
+    """Return one of the transformations that mix in a partner, of whatever side."""
+    return Transformation(name, "composition", draw, keeps_side=False, keeps_identity=False, needs_partner=True)
 
 
 CATALOGUE = {
@@ -43,8 +62,8 @@ CATALOGUE = {
         Transformation("lid", "occlusion", draw.cover_lid),
         Transformation("lashes", "occlusion", draw.lashes),
         Transformation("patches", "occlusion", draw.patches),
-        Transformation("morph", "composition", draw.morph, needs_partner=True),
-        Transformation("paste", "composition", draw.paste, needs_partner=True),
+        _of_two("morph", draw.morph),
+        _of_two("paste", draw.paste),
     )
 }
 FAMILIES = {

@@ -14,11 +14,38 @@ def sign(rng) -> float:
     return 1.0 if rng.random() < 0.5 else -1.0
 
 
+def ramp(s: float, everyday: float, strongest: float) -> float:
+    """Go from 0 at severity 0 by `everyday` at 0.5 to `strongest` at 1, in two straight lines."""
+    return 2 * s * everyday if s <= 0.5 else everyday + (2 * s - 1) * (strongest - everyday)
+
+
+def factor(s: float, rng, everyday: tuple[float, float], strongest: tuple[float, float]) -> float:
+    """Draw whether to multiply by less or by more than 1, each given as (less, more); 1 at severity 0."""
+    way = int(rng.random() < 0.5)
+    return float(np.exp(ramp(s, np.log(everyday[way]), np.log(strongest[way]))))
+
+
+def along(row: np.ndarray) -> np.ndarray:
+    """Smooth the values along an edge, (1, n) or (n, 1)."""
+    n = max(row.shape[:2])
+    reach = max(1, n // 16)
+    size = (2 * reach + 1, 1) if row.shape[0] == 1 else (1, 2 * reach + 1)
+    return cv2.GaussianBlur(row, size, reach / 2).reshape(row.shape)
+
+
+def soft_border(image: np.ndarray) -> np.ndarray:
+    """Smooth the outermost pixels along each edge, so that repeating them draws no streaks out of single lashes."""
+    out = image.copy()
+    for edge in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]):
+        out[edge] = along(np.ascontiguousarray(image[edge]))
+    return out
+
+
 def warp(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Apply a 2×3 or 3×3 matrix; what enters the frame repeats the border, so a dark aperture stays dark."""
     size = (image.shape[1], image.shape[0])
     warp = cv2.warpAffine if matrix.shape[0] == 2 else cv2.warpPerspective
-    return warp(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return warp(soft_border(image), matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def similarity(image: np.ndarray, degrees: float, dx: float, dy: float, zoom: float) -> np.ndarray:
@@ -30,7 +57,8 @@ def similarity(image: np.ndarray, degrees: float, dx: float, dy: float, zoom: fl
 
 
 def levels(image: np.ndarray, gain: float = 1.0, offset: float = 0.0) -> np.ndarray:
-    return np.clip(image.astype(np.float32) * gain + offset, 0, 255).round().astype(np.uint8)
+    table = np.clip(np.arange(256, dtype=np.float32) * gain + offset, 0, 255).round().astype(np.uint8)
+    return cv2.LUT(image, table)
 
 
 def contrast(image: np.ndarray, factor: float) -> np.ndarray:
@@ -45,40 +73,38 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 def noise(image: np.ndarray, sigma: float, rng) -> np.ndarray:
     noise = rng.standard_normal(image.shape, dtype=np.float32)
-    return np.clip(image + sigma * noise, 0, 255).round().astype(np.uint8)
-
-
-def skin(image: np.ndarray) -> np.ndarray:
-    """Typical lid shade: what the upper border of the picture shows."""
-    return np.median(image[: max(1, image.shape[0] // 12)].reshape(-1, *image.shape[2:]), axis=0)
+    return cv2.add(image, np.float32(sigma) * noise, dtype=cv2.CV_8U)  # rounds, and stays within 0..255
 
 
 def lid(image: np.ndarray, depth: float) -> np.ndarray:
-    """Cover the upper part, `depth` of the height at the middle, by a lid with a curved dark margin."""
+    """Pull an upper lid down, `depth` of the height at the middle and more at the corners, with a dark margin.
+
+    It has one shade, the median of the picture's upper border: skin of an iris picture, the black around a fundus.
+    """
     height, width = image.shape[:2]
     x = np.linspace(-1, 1, width)
-    margin = height * depth * (1 - 0.35 * x**2)
+    margin = height * depth * (1 + 0.3 * x**2)
     below = np.arange(height)[:, None] - margin[None]
     edge = max(1.5, 4 * width / WIDTH)
-    lid = 1 / (1 + np.exp(np.clip(below / (edge / 3), -30, 30)))
+    cover = 1 / (1 + np.exp(np.clip(below / (edge / 3), -30, 30)))
     shadow = 0.45 * np.exp(-np.clip(below, 0, None) / edge) * (below > -edge)
+    skin = np.median(image[: max(1, height // 16)].reshape(-1, *image.shape[2:]), axis=0)
     shape = (height, width) + (1,) * (image.ndim - 2)
-    covered = image * (1 - lid.reshape(shape)) + skin(image) * lid.reshape(shape)
-    return np.clip(covered * (1 - shadow.reshape(shape)), 0, 255).round().astype(np.uint8)
+    cover, shadow = cover.reshape(shape), shadow.reshape(shape)
+    return np.clip((image * (1 - cover) + skin * cover) * (1 - shadow), 0, 255).round().astype(np.uint8)
 
 
 def shift(image, s, rng, _):
-    return similarity(image, 0, 0.12 * s * rng.uniform(-1, 1), 0.12 * s * sign(rng), 1)
+    far = ramp(s, 0.06, 0.5)
+    return similarity(image, 0, far * rng.uniform(-1, 1), far * sign(rng), 1)
 
 
 def rotate(image, s, rng, _):
-    # 8° at everyday strength, 45° at severity 1.
-    return similarity(image, (16 * s if s <= 0.5 else 8 + 74 * (s - 0.5)) * sign(rng), 0, 0, 1)
+    return similarity(image, ramp(s, 8, 45) * sign(rng), 0, 0, 1)
 
 
 def zoom(image, s, rng, _):
-    factor = 1 + 0.3 * s if s <= 0.5 else 1.15 + (s - 0.5) * 1.3
-    return similarity(image, 0, 0, 0, factor if rng.random() < 0.5 else 1 / factor)
+    return similarity(image, 0, 0, 0, factor(s, rng, (0.85, 1.15), (0.5, 2)))
 
 
 def crop(image, s, rng, _):
@@ -101,25 +127,20 @@ def elastic(image, s, rng, _):
     field = rng.uniform(-1, 1, (2, 5, 6)).astype(np.float32) * (0.08 * s**2 * width)
     dx, dy = (cv2.resize(f, (width, height), interpolation=cv2.INTER_CUBIC) for f in field)
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(image, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(soft_border(image), x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def brightness(image, s, rng, _):
-    # ±20 % at everyday strength, down to 15 % or up to 280 % of the light at severity 1.
-    return levels(image, 1 + 0.4 * s if s <= 0.5 else 1.2 * 2.33 ** (2 * s - 1)) if rng.random() < 0.5 else levels(
-        image, 1 - 0.4 * s if s <= 0.5 else 0.8 * 0.19 ** (2 * s - 1)
-    )  # fmt: skip
+    return levels(image, factor(s, rng, (0.8, 1.2), (0.15, 2.8)))
 
 
 def change_contrast(image, s, rng, _):
-    return contrast(image, 1 + 0.6 * s if s <= 0.5 else 1.3 * 2.3 ** (2 * s - 1)) if rng.random() < 0.5 else contrast(
-        image, 1 - 0.5 * s if s <= 0.5 else 0.75 * 0.13 ** (2 * s - 1)
-    )  # fmt: skip
+    return contrast(image, factor(s, rng, (0.75, 1.3), (0.1, 3)))
 
 
 def gamma(image, s, rng, _):
-    power = 3.0 ** (s * sign(rng))
-    return (255 * (image / np.float32(255)) ** power).round().astype(np.uint8)
+    power = factor(s, rng, (0.6, 1.7), (0.15, 7))
+    return (255 * (image / np.float32(255)) ** np.float32(power)).round().astype(np.uint8)
 
 
 def glare(image, s, rng, _):
@@ -135,11 +156,11 @@ def glare(image, s, rng, _):
 
 
 def change_blur(image, s, rng, _):
-    return blur(image, 4 * s if s <= 0.5 else 2 + (s - 0.5) * 16)
+    return blur(image, ramp(s, 2, 10))
 
 
 def add_noise(image, s, rng, _):
-    return noise(image, 16 * s if s <= 0.5 else 8 + (s - 0.5) * 144, rng)
+    return noise(image, ramp(s, 8, 80), rng)
 
 
 def jpeg(image, s, rng, _):
@@ -149,28 +170,27 @@ def jpeg(image, s, rng, _):
 
 def resolution(image, s, rng, _):
     height, width = image.shape[:2]
-    factor = 1 + 9 * s**2
-    small = cv2.resize(
-        image, (max(2, round(width / factor)), max(2, round(height / factor))), interpolation=cv2.INTER_AREA
+    shrink = 1 + ramp(s, 2, 23)
+    small = (max(2, round(width / shrink)), max(2, round(height / shrink)))
+    return cv2.resize(
+        cv2.resize(image, small, interpolation=cv2.INTER_AREA), (width, height), interpolation=cv2.INTER_LINEAR
     )
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def cover_lid(image, s, rng, _):
-    return lid(image, 0.6 * s if s <= 0.5 else 0.3 + (s - 0.5) * 1.1)
+    return lid(image, ramp(s, 0.3, 0.9))
 
 
 def lashes(image, s, rng, _):
     height, width = image.shape[:2]
     mask = np.zeros((height, width), np.uint8)
-    for _lash in range(round(70 * s)):
+    thickness = max(1, round(width / WIDTH * ramp(s, 1.6, 4)))
+    t = np.linspace(0, 1, 12)
+    for _lash in range(round(ramp(s, 35, 110))):
         x0, y0 = rng.uniform(0, width), rng.uniform(0, 0.25) * height
-        length, lean = rng.uniform(0.1, 0.15 + 0.35 * s) * height, rng.uniform(-0.8, 0.8)
-        t = np.linspace(0, 1, 12)
+        length, lean = rng.uniform(0.1, ramp(s, 0.3, 0.9)) * height, rng.uniform(-0.8, 0.8)
         points = np.stack([x0 + lean * length * t**1.5, y0 + length * t], axis=1)
-        cv2.polylines(
-            mask, [np.round(points * 16).astype(np.int32)], False, 255, max(1, round(width / 200)), cv2.LINE_AA, 4
-        )
+        cv2.polylines(mask, [np.round(points * 16).astype(np.int32)], False, 255, thickness, cv2.LINE_AA, 4)
     cover = (mask / np.float32(255)).reshape(height, width, *(1,) * (image.ndim - 2))
     return (image * (1 - cover) + 25 * cover).round().astype(np.uint8)
 
@@ -185,6 +205,7 @@ def patches(image, s, rng, _):
 
 
 def morph(image, s, rng, partner):
+    """Cross-fade to the partner without aligning the two: at severity 0.5 both are there."""
     return (image * (1 - s) + partner * s).round().astype(np.uint8)
 
 

@@ -31,6 +31,8 @@ def combined(image: np.ndarray, severity: float, rng: np.random.Generator) -> np
     """
     if not 0 <= severity <= 1:
         raise InputError(f"severity must lie between 0 and 1, not {severity}")
+    if severity == 0:
+        return image.copy()
     s = 2 * severity
     # Every number is drawn in every call, so that equal generators give matching images at all severities.
     turn, dx, dy, zoom, bright, contrast = rng.uniform(-1, 1, 6)
@@ -47,20 +49,36 @@ def combined(image: np.ndarray, severity: float, rng: np.random.Generator) -> np
 
 
 def mirror(images: np.ndarray) -> np.ndarray:
-    """Flip images left to right: (h, w), (n, h, w) or (n, h, w, 3). Of eyes this changes the side: see `mirror_cohort`.
+    """Flip images left to right. Of eyes this changes the side: see `mirror_cohort`.
+
+    Parameters
+    ----------
+    images
+        One image, (h, w) or (h, w, 3), or several, (n, h, w) or (n, h, w, 3); three columns are taken for colours.
 
     Examples
     --------
     >>> mirror(np.array([[1, 2]], dtype=np.uint8))
     array([[2, 1]], dtype=uint8)
     """
-    axis = 1 if images.ndim == 2 else 2
-    return np.ascontiguousarray(np.flip(images, axis))
+    return np.ascontiguousarray(np.flip(images, _axes(images)[1]))
 
 
 def half_turn(images: np.ndarray) -> np.ndarray:
-    """Turn images by 180°: (n, h, w) or (n, h, w, 3)."""
-    return np.ascontiguousarray(np.flip(images, (1, 2)))
+    """Turn images, shaped as for `mirror`, by 180°.
+
+    Examples
+    --------
+    >>> half_turn(np.array([[1, 2], [3, 4]], dtype=np.uint8))
+    array([[4, 3],
+           [2, 1]], dtype=uint8)
+    """
+    return np.ascontiguousarray(np.flip(images, _axes(images)))
+
+
+def _axes(images: np.ndarray) -> tuple[int, int]:
+    """Return the axes of height and width."""
+    return (-3, -2) if images.ndim > 2 and images.shape[-1] == 3 else (-2, -1)
 
 
 def mirror_cohort(cohort: Cohort) -> Cohort:

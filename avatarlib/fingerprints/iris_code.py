@@ -8,17 +8,15 @@ import cv2
 import numpy as np
 from numba import njit
 
-from avatarlib.fingerprints.locate import Located, locate, working_copy
+from avatarlib.fingerprints.locate import locate, working_copy
+from avatarlib.fingerprints.rubber_sheet import COLUMNS, ROWS, unwrap
 
-ROWS, COLUMNS = 32, 256
-WAVELENGTHS = (18.0, 36.0)  # columns; 25° and 51°
+WAVELENGTHS = (14.0, 28.0)  # columns; 20° and 39°
 RADIAL_SIGMA = 1.2  # rows; texture finer than that does not survive a change of the pupil
 BANDWIDTH = 0.5  # σ/f of the log-Gabor filter
 FRAGILE = 0.2  # share of the weakest responses masked, because noise flips their sign (Hollingsworth et al. 2009)
 SHIFTS = np.arange(-12, 13, 2)  # columns; ±17° of head tilt
 TYPICAL_BITS = 9000  # usable bits of an ordinary comparison: the n of Daugman's normalisation
-SIDES = np.zeros(COLUMNS, dtype=bool)
-SIDES[np.r_[0:30, 98:158, 226:256]] = True  # 42° above and below the horizontal
 PLANES = 2 * len(WAVELENGTHS)
 WORDS = PLANES * ROWS * COLUMNS // 64
 
@@ -28,49 +26,6 @@ LEAST_PUPIL_STEP = 12.0
 LEAST_LIMBUS_STEP = 4.0
 LEAST_USABLE = 0.30
 LEAST_FOCUS = 1.5
-
-
-def unwrap(image: np.ndarray, found: Located) -> tuple[np.ndarray, np.ndarray]:
-    """Map the ring between the circles to a rectangle.
-
-    Parameters
-    ----------
-    image
-        uint8 (h, 320).
-
-    Returns
-    -------
-    float32 (ROWS, COLUMNS) grey values, the pupil's edge on top and the angle growing clockwise from the right; bool
-    of the same shape, True where iris is seen: inside the image, no reflection, no lash, no lid.
-    """
-    angle = np.arange(COLUMNS) * (2 * np.pi / COLUMNS)
-    # The outermost twelfths are the edges themselves.
-    t = (np.arange(ROWS)[:, None] + 0.5) / ROWS * 0.84 + 0.08
-    (px, py, pr), (lx, ly, lr) = found.pupil, found.limbus
-    x = (1 - t) * (px + pr * np.cos(angle)) + t * (lx + lr * np.cos(angle))
-    y = (1 - t) * (py + pr * np.sin(angle)) + t * (ly + lr * np.sin(angle))
-    ring = cv2.remap(image, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR).astype(np.float32)
-    height, width = image.shape
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return ring, inside & ~_covered(ring, inside)
-
-
-def _covered(ring: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Reflections, lashes and lids: what differs too much from the sides of the iris, where lids rarely reach."""
-    typical = ring[:, SIDES][inside[:, SIDES]]
-    if typical.size < 50:
-        return np.ones_like(inside)
-    smooth = cv2.GaussianBlur(ring, (0, 0), 1.2)
-    calm = smooth[:, SIDES][inside[:, SIDES]]
-    middle = np.median(calm)
-    spread = max(1.4826 * np.median(abs(calm - middle)), 5.0)
-    odd = (abs(smooth - middle) > 3.5 * spread) | (abs(ring - middle) > 6 * spread)
-    covered = cv2.dilate(odd.astype(np.uint8), np.ones((3, 5), np.uint8)).astype(bool)
-    # Above and below, whatever lies beyond the first lash or lid edge is lid, even where it is as grey as the iris.
-    # A single dark crypt is no lid: it takes a run of odd columns.
-    edge = cv2.morphologyEx(odd.astype(np.uint8), cv2.MORPH_OPEN, np.ones((1, 7), np.uint8)).astype(bool)
-    edge[:, SIDES] = False
-    return covered | np.maximum.accumulate(edge, axis=0)
 
 
 def _log_gabor() -> np.ndarray:

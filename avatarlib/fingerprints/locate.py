@@ -14,6 +14,9 @@ from numba import njit
 WIDTH = 320
 PUPIL_RADII = (14, 80)
 LIMBUS_RADII = (70, 135)
+# Two sides alone hardly tell where the iris's centre is, nor its radius. The centres of pupil and iris are close, so
+# the limbus loses this share of its edge per squared pixel of offset (x, y).
+OFF_CENTRE = (0.01, 0.04)
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ def _rise(image, x, y, r, half, cosines, sines):
 
 
 @njit(cache=True)
-def _best_circle(image, xs, ys, first, last, cosines, sines, half):
+def _best_circle(image, xs, ys, first, last, cosines, sines, half, prior):
     """Search the circle with the largest rise of the grey value across its edge (rise, x, y, radius).
 
     The directions are two halves, right and left. Both must show the edge: half their difference is taken off, so that
-    one strong edge of a lid or of the collarette doesn't win. A half that lies outside the image is left out.
+    one strong edge of a lid or of the collarette doesn't win. A half that lies outside the image is left out. `prior`
+    is an expected centre (x, y) and the share lost per squared pixel from it (x, y).
     """
+    expected_x, expected_y, price_x, price_y = prior
     half_count = len(cosines) // 2
     best, bx, by, br = -1e9, 0.0, 0.0, 0.0
     for x in xs:
@@ -72,6 +77,7 @@ def _best_circle(image, xs, ys, first, last, cosines, sines, half):
                     rise = 0.6 * (left if np.isnan(right) else right)
                 else:
                     rise = (right + left) / 2 - abs(right - left) / 2
+                rise *= max(0.2, 1 - price_x * (x - expected_x) ** 2 - price_y * (y - expected_y) ** 2)
                 if rise > best:
                     best, bx, by, br = rise, x, y, float(r)
     return best, bx, by, br
@@ -128,18 +134,17 @@ def locate(image: np.ndarray) -> Located | None:
         first, last = max(PUPIL_RADII[0], int(radius * 0.75)), min(PUPIL_RADII[1], int(radius * 1.45) + 1)
         if last <= first:
             continue
-        span = np.arange(-9.0, 10.0, 3.0)
-        step, px, py, pr = _best_circle(edges, x + span, y + span, first, last, *AROUND, 3)
-        fine = np.arange(-2.0, 2.1, 1.0)
-        step, px, py, pr = _best_circle(edges, px + fine, py + fine, max(first, int(pr) - 3), int(pr) + 3, *AROUND, 3)
-        low = max(LIMBUS_RADII[0], int(pr * 1.35))
-        rise, lx, ly, lr = _best_circle(
-            clipped, px + np.arange(-9.0, 10.0, 3.0), py + np.arange(-6.0, 7.0, 3.0), low, LIMBUS_RADII[1], *SIDES, 6
-        )  # fmt: skip
+        anywhere = (0.0, 0.0, 0.0, 0.0)
+        span, fine = np.arange(-9.0, 10.0, 3.0), np.arange(-2.0, 2.1, 1.0)
+        step, px, py, pr = _best_circle(edges, x + span, y + span, first, last, *AROUND, 3, anywhere)
+        last = int(pr) + 3
+        step, px, py, pr = _best_circle(edges, px + fine, py + fine, last - 6, last, *AROUND, 3, anywhere)
+        low, near = max(LIMBUS_RADII[0], int(pr * 1.35)), (px, py, *OFF_CENTRE)
+        rise, lx, ly, lr = _best_circle(clipped, px + span, py + span[1:-1], low, LIMBUS_RADII[1], *SIDES, 12, near)
         if lr == 0:  # the circle's sides lie outside the image
             continue
-        near = np.arange(-2.0, 2.1, 1.0)
-        rise, lx, ly, lr = _best_circle(clipped, lx + near, ly + near, max(low, int(lr) - 4), int(lr) + 4, *SIDES, 5)
+        low = max(low, int(lr) - 4)
+        rise, lx, ly, lr = _best_circle(clipped, lx + fine, ly + fine, low, int(lr) + 4, *SIDES, 7, near)
         if best is None or step + 0.5 * rise > best.pupil_step + 0.5 * best.limbus_step:
             best = Located((px, py, pr), (lx, ly, lr), step, rise)
     return best

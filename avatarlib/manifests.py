@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from avatarlib.errors import InputAbsent, InputError, LicenceError
-from avatarlib.runlog import file_sha256, project_root, results_root
+from avatarlib.run.store import file_sha256, project_root, results_root
 
 MIRROR = "AVATAR_DATA_MIRROR"
 log = logging.getLogger(__name__)

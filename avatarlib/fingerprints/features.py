@@ -1,6 +1,8 @@
 """What fingerprints are made of: material extracted once from each image, and what can be compared of it."""
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +88,9 @@ def extract(images: np.ndarray, kinds: Sequence[str] = KINDS) -> Raw:
         elif kind == "iris_code":
             from avatarlib.fingerprints import iris_code
 
-            described = [iris_code.describe(image) for image in images]
+            # Most of the work releases the interpreter's lock; the order of the results doesn't depend on the threads.
+            with ThreadPoolExecutor(int(os.environ.get("OMP_NUM_THREADS", "2"))) as pool:
+                described = list(pool.map(iris_code.describe, images))
             words = np.zeros((0, iris_code.WORDS), np.uint64)
             arrays["code"] = np.stack([d[0] for d in described]) if described else words
             arrays["mask"] = np.stack([d[1] for d in described]) if described else words

@@ -2,6 +2,7 @@
 
 import base64
 import math
+from collections.abc import Sequence
 from importlib.resources import files
 
 import pandas as pd
@@ -34,7 +35,7 @@ def number(value: float | None) -> str:
     return "∞ (everything is flagged)" if value is None else f"{value:.3f}"
 
 
-def page(report: dict, verdicts: pd.DataFrame, plane: dict) -> str:
+def page(report: dict, verdicts: pd.DataFrame, plane: dict, sentences: Sequence[str] = ()) -> str:
     """Return the report as HTML.
 
     Parameters
@@ -43,6 +44,8 @@ def page(report: dict, verdicts: pd.DataFrame, plane: dict) -> str:
         As in `avatarlib.release.Check`.
     plane
         Name -> `avatarlib.cone.score.Scores` of the points to draw.
+    sentences
+        A decision to begin the page with.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -55,4 +58,4 @@ def page(report: dict, verdicts: pd.DataFrame, plane: dict) -> str:
     picture = base64.b64encode(figures.png(figures.cone_plane(threshold, report["b"], plane))).decode()
     stopped = verdicts[verdicts.verdict != "pass"]
     rows = [(i + 1, row) for i, row in zip(stopped.index[:LISTED], stopped.itertuples(index=False), strict=False)]
-    return template.render(r=report, picture=picture, rows=rows, hidden=max(0, len(stopped) - LISTED))
+    return template.render(r=report, sentences=sentences, picture=picture, rows=rows, hidden=max(0, len(stopped) - LISTED))

@@ -181,7 +181,6 @@ def _versions() -> dict[str, str]:
 
     names = (
         "numpy",
-        "scikit-image",
         "scikit-learn",
         "opencv-python-headless",
         "torch",

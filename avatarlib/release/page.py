@@ -58,4 +58,6 @@ def page(report: dict, verdicts: pd.DataFrame, plane: dict, sentences: Sequence[
     picture = base64.b64encode(figures.png(figures.cone_plane(threshold, report["b"], plane))).decode()
     stopped = verdicts[verdicts.verdict != "pass"]
     rows = [(i + 1, row) for i, row in zip(stopped.index[:LISTED], stopped.itertuples(index=False), strict=False)]
-    return template.render(r=report, sentences=sentences, picture=picture, rows=rows, hidden=max(0, len(stopped) - LISTED))
+    return template.render(
+        r=report, sentences=sentences, picture=picture, rows=rows, hidden=max(0, len(stopped) - LISTED)
+    )

@@ -18,7 +18,7 @@ from avatarlib.run.profiles import Profile
 from avatarlib.run.source import Source
 
 INPUT_ERRORS = ("InputError", "LicenceError", "InputAbsent")
-VERSIONS = ("numpy", "pandas", "scipy", "scikit-image", "scikit-learn", "numba", "torch", "matplotlib", "papermill")
+VERSIONS = ("numpy", "pandas", "scipy", "scikit-learn", "numba", "opencv-python-headless", "torch", "matplotlib")
 
 
 class RunFailed(AvatarError):

@@ -87,4 +87,4 @@ $(NOTEBOOKS): setup
 05_augmentation: 04_eye_cohort
 06_statistical_baseline: 04_eye_cohort
 12_cone: 04_eye_cohort 06_statistical_baseline
-20_release_report: 04_eye_cohort 06_statistical_baseline 12_cone
+20_release_report: 06_statistical_baseline 12_cone

@@ -71,7 +71,7 @@ def _privacy_check(options: argparse.Namespace) -> int:
     from avatarlib import release
     from avatarlib.release.check import refuse_foreign
 
-    refuse_foreign(options.out)
+    refuse_foreign(options.out, (options.originals, options.candidates))
     if options.seed < 0:
         from avatarlib.errors import InputError
 

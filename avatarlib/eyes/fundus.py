@@ -18,7 +18,7 @@ from avatarlib.seeds import generator
 
 TRAITS = ("disc_area", "cup_ratio", "arteriole_calibre", "venule_calibre", "tortuosity", "fundus_pigment")
 FIELD = {"fundus": 45.0, "papilla": 16.0}  # degrees that the shorter side of a picture shows, aperture included
-MARGIN = {"fundus": 5.0, "papilla": 2.5}  # degrees of canvas beyond it, for gaze and rotation
+MARGIN = {"fundus": 5.5, "papilla": 2.5}  # degrees of canvas beyond it, for gaze and rotation
 APERTURE = 0.488  # radius of the round field of a fundus photograph, of the shorter side
 
 # Means, and what one standard deviation of a trait does.
@@ -250,12 +250,12 @@ def draw_fundus(
     canvas = _canvas(key, modality, window)
 
     rng = generator(seed, "fundus capture", _name(person["person"]), side, int(capture))
-    shift = np.clip(rng.normal(0, (1.3, 0.9)), -3.2, 3.2) * (1 if modality == "fundus" else 0.45)
-    turn, zoom = np.clip(rng.normal(0, 2.0), -5, 5), np.exp(np.clip(rng.normal(0, 0.012), -0.03, 0.03))
+    shift = np.clip(rng.normal(0, (2.1, 1.1)), -4.5, 4.5) * (1 if modality == "fundus" else 0.45)
+    turn, zoom = np.clip(rng.normal(0, 1.2), -4, 4), np.exp(np.clip(rng.normal(0, 0.012), -0.03, 0.03))
     shape = (height * fine, width * fine)
     picture = cv2.warpAffine(canvas, _placement(window, at + shift, turn, scale * fine * zoom, shape), shape[::-1],
                              flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT)  # fmt: skip
-    blur = scale * fine * rng.gamma(3.0, 0.013)
+    blur = scale * fine * rng.gamma(2.0, 0.026)
     if blur > 0.25:
         picture = cv2.GaussianBlur(picture, (0, 0), blur)
     if fine == 2:
@@ -280,8 +280,8 @@ def _expose(picture: np.ndarray, rng: np.random.Generator, modality: str) -> np.
     y = (np.arange(height, dtype=np.float32) - (height - 1) / 2) / (min(height, width) / 2)
     x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / (min(height, width) / 2)
     reach = 1.0 if modality == "fundus" else 0.35
-    gain = np.exp(rng.normal(0, 0.06) + rng.normal(0, 0.03, 3)).astype(np.float32)
-    fall, slant, middle = rng.uniform(0.15, 0.65) * reach, rng.normal(0, 0.13, 2) * reach, rng.normal(0, 0.18, 2)
+    gain = np.exp(rng.normal(0, 0.05) + rng.normal(0, (0.02, 0.04, 0.11))).astype(np.float32)
+    fall, slant, middle = rng.uniform(0.15, 0.85) * reach, rng.normal(0, 0.13, 2) * reach, rng.normal(0, 0.18, 2)
     light_x = np.exp(slant[0] * x - fall * (x - middle[0]) ** 2)
     light = np.exp(slant[1] * y - fall * (y - middle[1]) ** 2)[:, None] * light_x
     picture = picture * (light[..., None] * (gain * np.float32(np.exp(0.35 * fall))))
@@ -291,8 +291,8 @@ def _expose(picture: np.ndarray, rng: np.random.Generator, modality: str) -> np.
     veil = strength * _bump(x, y, (1.05 * np.cos(bearing), 1.05 * np.sin(bearing)), rng.uniform(0.35, 0.7))
     if rng.random() < 0.3:
         veil = veil + rng.uniform(8, 30) * _bump(x, y, rng.normal(0, 0.4, 2), rng.uniform(0.03, 0.08))
-    picture += (veil + rng.gamma(2.0, 1.5))[..., None].astype(np.float32) * haze.astype(np.float32)
-    grain = rng.uniform(1.5, 3.5)
+    picture += (veil + rng.gamma(1.3, 8.0))[..., None].astype(np.float32) * haze.astype(np.float32)
+    grain = rng.uniform(0.8, 2.6)
     noise = rng.standard_normal((height, width, 3), dtype=np.float32)
     picture += noise * np.array([grain, 0.8 * grain, 1.1 * grain], np.float32)
     if modality == "fundus":

@@ -150,6 +150,7 @@ def grow(rng: np.random.Generator, disc: tuple[float, float], fovea: tuple[float
     places[arcade, 0] = rng.integers(8, 18, len(arcade))
     share[arcade, 0] = rng.uniform(0.62, 0.85, len(arcade))
     mother = Order(trunks.points, _murray(trunks.calibre, places, share, 0.25), trunks.length, trunks.kind)
+    mother.calibre[:, :5] *= np.linspace(0.3, 1, 5, dtype=np.float32)  # they rise out of the cup
     names = np.arange(len(mother.kind)) + 1
     taken = np.zeros(2 * CELLS**2, np.int64)
     for row, name in enumerate(names):

@@ -97,7 +97,7 @@ def focus(ring: np.ndarray, seen: np.ndarray) -> float:
     return float(np.sqrt(np.mean(fine[inner] ** 2))) if inner.any() else 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _popcount(word):
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -105,7 +105,7 @@ def _popcount(word):
     return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _rotate(words, shift, out):
     """Turn every row of the code by `shift` columns."""
     per_row = COLUMNS // 64
@@ -121,7 +121,7 @@ def _rotate(words, shift, out):
                 out[start + i] = (low << np.uint64(bits)) | (high >> np.uint64(64 - bits))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _hamming(codes_a, masks_a, codes_b, masks_b, shifts, typical, out):
     words = codes_a.shape[1]
     code, mask = np.empty(words, np.uint64), np.empty(words, np.uint64)

@@ -39,7 +39,7 @@ def working_copy(image: np.ndarray) -> np.ndarray:
     return cv2.resize(grey, (WIDTH, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _rise(image, x, y, r, half, cosines, sines):
     """Mean grey value outside minus inside the circle along the given directions; NaN if mostly off the image."""
     height, width = image.shape
@@ -55,7 +55,7 @@ def _rise(image, x, y, r, half, cosines, sines):
     return total / count if count * 2 >= len(cosines) * half else np.nan
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _best_circle(image, xs, ys, first, last, cosines, sines, half, prior):
     """Search the circle with the largest rise of the grey value across its edge (rise, x, y, radius).
 
@@ -92,6 +92,7 @@ def _directions(degrees: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 # The upper quarter of the pupil is often under a lid.
 AROUND = _directions(np.arange(-40, 90, 6.0))
 SIDES = _directions(np.arange(-25, 46, 4.0))
+RIM = np.arange(0, 2 * np.pi, np.pi / 16)
 
 
 def _dark_blobs(image: np.ndarray) -> list[tuple[float, float, float]]:
@@ -126,14 +127,17 @@ def locate(image: np.ndarray) -> Located | None:
     image
         uint8, as `working_copy` returns it.
     """
-    smooth = cv2.GaussianBlur(image, (0, 0), 1.5)
+    smooth = cv2.GaussianBlur(image, (0, 0), 1.5).astype(np.float64)
     # Reflections and skin would dominate the means; no edge that is sought leads to anything brighter than these.
-    edges, clipped = (np.minimum(smooth, np.percentile(smooth, share)).astype(np.float64) for share in (60, 90))
-    best = None
+    clipped = np.minimum(smooth, np.percentile(smooth, 90))
+    across, down = np.arange(image.shape[1]), np.arange(image.shape[0])[:, None]
+    best, most = None, 0.0
     for x, y, radius in _dark_blobs(image):
         first, last = max(PUPIL_RADII[0], int(radius * 0.75)), min(PUPIL_RADII[1], int(radius * 1.45) + 1)
         if last <= first:
             continue
+        far = np.hypot(across - x, down - y)
+        edges = np.minimum(smooth, np.median(smooth[(far > 1.2 * radius) & (far < 1.8 * radius)]))
         anywhere = (0.0, 0.0, 0.0, 0.0)
         span, fine = np.arange(-9.0, 10.0, 3.0), np.arange(-2.0, 2.1, 1.0)
         step, px, py, pr = _best_circle(edges, x + span, y + span, first, last, *AROUND, 3, anywhere)
@@ -145,6 +149,10 @@ def locate(image: np.ndarray) -> Located | None:
             continue
         low = max(low, int(lr) - 4)
         rise, lx, ly, lr = _best_circle(clipped, lx + fine, ly + fine, low, int(lr) + 4, *SIDES, 7, near)
-        if best is None or step + 0.5 * rise > best.pupil_step + 0.5 * best.limbus_step:
+        # What lies half outside the picture, such as a dark corner, is rarely the eye that was photographed.
+        rim_x, rim_y = lx + lr * np.cos(RIM), ly + lr * np.sin(RIM)
+        inside = np.mean((rim_x >= 0) & (rim_x < image.shape[1]) & (rim_y >= 0) & (rim_y < image.shape[0]))
+        if (step + 0.5 * rise) * inside > most:
+            most = (step + 0.5 * rise) * inside
             best = Located((px, py, pr), (lx, ly, lr), step, rise)
     return best

@@ -67,7 +67,7 @@ def _iris(ring: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return seen & ~cv2.dilate(odd.astype(np.uint8), np.ones((3, 5), np.uint8)).astype(bool)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _lid_edge(evidence, step, price):
     """First covered row of every column (the number of rows where none is), by dynamic programming.
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from avatarlib.cone.score import Scores
 from avatarlib.errors import InputError
 from avatarlib.eyes import folder
 from avatarlib.eyes.cohort import Cohort
+from avatarlib.eyes.metadata import shown
 from avatarlib.release.page import page
 
 SCHEMA = "avatar-privacy-report/1"
@@ -249,10 +250,15 @@ def _umask() -> int:
     return mask
 
 
-def refuse_foreign(out: Path) -> None:
+def refuse_foreign(out: Path, inputs: Sequence[Path] = ()) -> None:
     """Raise InputError where `out` is not a place that a check may write to; to be asked before the work starts."""
     out = Path(out)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise InputError(f"--out {out} is not a folder. Name another")
+    real = out.resolve()
+    for path in inputs:
+        other = Path(path).resolve()
+        if real.is_relative_to(other) or other.is_relative_to(real):
+            raise InputError(f"--out {out} and {path} lie in each other. Name a folder elsewhere")
     if out.is_dir() and (foreign := sorted(p.name for p in out.iterdir() if p.name not in FILES)):
-        raise InputError(f"--out {out} holds other files ({foreign[0]!r}). Name an empty or new folder")
+        raise InputError(f"--out {out} holds other files ({shown(foreign[0])}). Name an empty or new folder")

@@ -34,6 +34,7 @@ smoke: ## the same path through every notebook on tiny sizes (profile smoke)
 
 real: ## every notebook on real eyes: AVATAR_DATA_MIRROR=DIR, else download; CLOSING=1 adds the reserved people
 	@$(MAKE) --no-print-directory all PROFILE=$(if $(CLOSING),closing,real)
+	@cat results/$(if $(CLOSING),closing,real)/12_cone/tables.txt
 
 gpu: ## every notebook with the sizes of profile gpu; needs `make setup DEVICE=cuda` and a CUDA device
 	@$(MAKE) --no-print-directory all PROFILE=gpu

@@ -1,6 +1,7 @@
 """The `avatar` command: parse, call a room, print, exit with 0 (yes), 1 (no), 2 (wrong input) or 3 (failed)."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    # Read when torch is loaded: threads that spin while they wait slow a shared machine down eightfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return options.run(options)
     except KeyboardInterrupt:

@@ -87,6 +87,7 @@ def environment(profile: str, name: str, output: Path, runtime: Path) -> dict[st
     caches = store.project_root() / ".setup"
     return os.environ | {
         **{f"{pool}_NUM_THREADS": threads for pool in pools},
+        "OMP_WAIT_POLICY": "PASSIVE",  # two processes whose threads wait by spinning slow each other down eightfold
         "OPENCV_FOR_THREADS_NUM": threads,
         "VECLIB_MAXIMUM_THREADS": threads,
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",

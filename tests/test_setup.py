@@ -72,7 +72,9 @@ def test_help_lists_every_target():
 
 
 def test_clean_says_what_it_removes():
-    text = subprocess.run(["make", "-n", "clean"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["make", "--no-print-directory", "-n", "clean"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for word in re.search(r"rm -rf (.*)", text).group(1).split():
         assert word in text.splitlines()[0]
 

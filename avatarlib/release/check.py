@@ -234,9 +234,14 @@ def write_check(result: Check, out: Path) -> None:
             (temporary / name).write_text(content, encoding="utf-8")
         temporary.chmod(0o777 & ~_umask())
         if out.exists():
-            old = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name[:100]}.old."))
+            # Two steps, since a folder can't replace one that holds files; the earlier check comes back if one fails.
+            old = temporary.with_name(temporary.name + ".old")
             os.rename(out, old)
-            os.rename(temporary, out)
+            try:
+                os.rename(temporary, out)
+            except OSError:
+                os.rename(old, out)
+                raise
             shutil.rmtree(old)
         else:
             os.rename(temporary, out)

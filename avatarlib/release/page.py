@@ -11,12 +11,12 @@ LISTED = 1000  # rows on the page; verdicts.csv has them all
 
 
 def percent(share: dict) -> str:
-    """Write a share with its count and 95 % interval, for instance "2.0 % (1 of 50; 95 % interval 0.1–10.6 %)".
+    """Write a share with its count and 95 % interval, for instance "2.0 % (1 of 50; 95 % interval 0.1–10.7 %)".
 
     Examples
     --------
-    >>> percent({"hits": 1, "n": 50, "share": 0.02, "interval": [0.00051, 0.1065]})
-    '2.0 % (1 of 50; 95 % interval 0.1–10.6 %)'
+    >>> percent({"hits": 1, "n": 50, "share": 0.02, "interval": [0.00051, 0.1066]})
+    '2.0 % (1 of 50; 95 % interval 0.1–10.7 %)'
     >>> percent({"hits": 0, "n": 0, "share": None, "interval": [0.0, 1.0]})
     'not measured (n = 0)'
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import avatarlib
 from avatarlib.errors import AvatarError
+from avatarlib.run import numerics
 
 EXIT_CODES = (
     "exit codes: 0 all pass; 1 not all pass, or the calibration is vacuous; 2 wrong input or call; 3 internal failure"
@@ -17,8 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    # Read when torch is loaded: threads that spin while they wait slow a shared machine down eightfold.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.update(numerics.environment() | os.environ)
     try:
         return options.run(options)
     except KeyboardInterrupt:

@@ -101,6 +101,19 @@ def test_a_run_from_nothing_to_fresh_and_why_it_is_stale(project):
     assert "05_second" in call(project, "status")[1]
 
 
+def test_a_change_upstream_that_changes_no_input_stamps_the_copy_anew(project):
+    copy = project / "executed/05_second.ipynb"
+    assert call(project, "04_first")[0] == call(project, "05_second")[0] == 0
+    before = copy.read_bytes()
+    write_notebook(project, "04_first", [*FIRST[:3], FIRST[3].replace("N,", "N + 0,")])
+    assert call(project, "04_first")[0] == 0
+    assert "05_second (laptop): fresh" in call(project, "05_second")[1]
+    stamped = copy.read_bytes()
+    assert stamped != before
+    assert call(project, "05_second", "--force")[0] == 0
+    assert copy.read_bytes() == stamped
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -11,6 +11,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numba import njit
 from scipy.interpolate import CubicSpline
 
 ARTERIOLE, VENULE = 0, 1
@@ -170,6 +171,33 @@ def _cells(place: np.ndarray) -> np.ndarray:
     return row.astype(np.int64) * CELLS + column.astype(np.int64)
 
 
+@njit(cache=True)
+def _walk(place, heading, target, sign, turns, limit, own, mothers, base, taken, step, fovea):
+    """Let branches run until they meet a vessel of their kind, the fovea or the edge: float32 (n, steps, 2), lengths.
+
+    All take a step before any takes the next, so that none has the ground to itself; `taken` is filled in.
+    """
+    n, steps = turns.shape
+    way, length, alive = np.empty((n, steps, 2), np.float32), np.ones(n, np.int64), np.ones(n, np.bool_)
+    for k in range(steps):
+        for i in range(n):
+            if k > 0 and alive[i]:
+                wanted = (target[i] - place[i]) * sign[i]
+                off = (heading[i].conjugate() * wanted).imag / (abs(wanted) + 0.1)
+                turn = 0.09 * step * off + turns[i, k]
+                heading[i] *= complex(np.cos(turn), np.sin(turn))
+                ahead = place[i] + step * heading[i]
+                alive[i] = k < limit[i] and abs(ahead - fovea) > 1.6 and abs(ahead) < REACH
+                if alive[i]:
+                    cell = base[i] + int((ahead.imag + REACH + 1) / CELL) * CELLS + int((ahead.real + REACH + 1) / CELL)
+                    there = taken[cell]
+                    alive[i] = there == 0 or there == own[i] or (there == mothers[i] and k < 4)
+                if alive[i]:
+                    place[i], taken[cell], length[i] = ahead, own[i], length[i] + 1
+            way[i, k, 0], way[i, k, 1] = place[i].real, place[i].imag
+    return way, length
+
+
 def _branch(rng, order, mother, names, places, share, taken, disc, fovea, tortuosity):
     """Grow the next order, all its vessels step by step together. Positions and headings are complex numbers here."""
     rows, slot = np.nonzero((places < mother.length[:, None] - 2) & (share > 0))
@@ -192,30 +220,15 @@ def _branch(rng, order, mother, names, places, share, taken, disc, fovea, tortuo
     target = np.where(inward, fovea + rng.normal(0, 1.5, (n, 2)) @ (1, 1j), middle)
     limit = np.minimum(steps, 45 * calibre**0.8 * rng.uniform(0.6, 1.2, n) / step).astype(int)
     turns = tortuosity * (0.16 * _wobble(rng, n, 2 + steps // 3, steps) + 0.10 * _wobble(rng, n, steps, steps))
-    way = np.empty((steps, n), np.complex128)
-    way[0], length, alive = place, np.ones(n, int), np.ones(n, bool)
     own, mothers, base = names.max() + 1 + np.arange(n), names[rows], mother.kind[rows] * CELLS**2
-    for k in range(1, steps):
-        wanted = (target - place) * sign
-        off = (heading.conj() * wanted).imag / (np.abs(wanted) + 0.1)
-        heading = heading * np.exp(1j * (0.09 * step * off + turns[:, k]))
-        ahead = place + step * heading
-        cell = base + _cells(ahead)
-        there = taken[cell]
-        alive &= (there == 0) | (there == own) | ((there == mothers) & (k < 4))
-        alive &= (k < limit) & (np.abs(ahead - fovea) > 1.6) & (np.abs(ahead) < REACH)
-        place = np.where(alive, ahead, place)
-        way[k] = place
-        length += alive
-        taken[cell[alive]] = own[alive]
+    way, length = _walk(place, heading, target, sign, turns, limit, own, mothers, base, taken, step, fovea)
     places, share = _slots(rng, n, SLOTS[order + 1], 3, steps - 1, 0.4, 0.8)
     # Where a vessel runs out it has become thin, and a thick one that found no room is left out.
     fine = (length > 3) & (length * step > 14 * calibre)
     along = np.minimum(np.arange(steps) / length[:, None], 1)
     calibre = np.float32(calibre[:, None] * (1 - 0.75 * along**4))
     calibre = _murray(calibre, places, share, 0.35)
-    points = np.stack([way.real.T, way.imag.T], axis=2).astype(np.float32)
-    branches = Order(points[fine], calibre[fine], length[fine], mother.kind[rows][fine])
+    branches = Order(way[fine], calibre[fine], length[fine], mother.kind[rows][fine])
     return branches, own[fine], places[fine], share[fine]
 
 
@@ -225,11 +238,11 @@ def _spans(tree: list[Order], kind: int) -> tuple[np.ndarray, np.ndarray]:
     for order in reversed(tree):
         mine = np.nonzero(order.kind == kind)[0]
         m = order.points.shape[1]
-        for start in range(0, m - 1, SPAN - 1):
-            rows = mine[order.length[mine] > start + 1]
-            index = np.minimum(np.arange(start, start + SPAN), m - 1)
-            points.append(order.points[rows][:, index])
-            calibre.append(order.calibre[rows][:, index])
+        starts = np.arange(0, m - 1, SPAN - 1)
+        index = np.minimum(starts[:, None] + np.arange(SPAN), m - 1)
+        there = order.length[mine, None] > starts + 1
+        points.append(order.points[mine][:, index][there])
+        calibre.append(order.calibre[mine][:, index][there])
     return np.concatenate(points), np.concatenate(calibre)
 
 
@@ -251,8 +264,10 @@ def draw(tree: list[Order], kind: int, calibre: float, scale: float, corner: tup
     uint8 `shape`; 255 is the density at the axis of a trunk. Vessels narrower than a pixel are weaker, not wider.
     """
     points, width = _spans(tree, kind)
-    strength = np.minimum((width / 1.1) ** 0.55, 1).mean(axis=1)
     pixels = (points - np.asarray(corner, np.float32)) * scale - 0.5
+    inside = (pixels > -3 * scale).any(axis=1) & (pixels < np.array(shape[::-1]) + 3 * scale).any(axis=1)
+    pixels, width = pixels[inside.all(axis=1)], width[inside.all(axis=1)]
+    strength = np.minimum((width / 1.1) ** 0.55, 1).mean(axis=1)
     width = width * (calibre * part * scale)
     mean = width.mean(axis=1)
     picture, shift = np.zeros(shape, np.uint8), 5

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from avatarlib.errors import AvatarError, InputError
-from avatarlib.run import expected, freshness, profiles, publish, source, store
+from avatarlib.run import expected, freshness, numerics, profiles, publish, source, store
 from avatarlib.run.profiles import Profile
 from avatarlib.run.source import Source
 
@@ -67,6 +67,8 @@ def run(name: str, profile_name: str, given: dict, *, force: bool = False, compa
             _execute(nb, profile, changed)
         else:
             _say(f"{name} ({profile_name}): fresh")
+            copy = freshness.result_folder(profile_name, name) / ".executed.ipynb"
+            publish.restamp(copy, freshness.source_key(nb))
         return _conclude(nb, profile, compare and not given, publishing=not given)
 
 
@@ -82,14 +84,9 @@ def environment(profile: str, name: str, output: Path, runtime: Path) -> dict[st
     runtime
         A short path, new for each run: two kernels that start at once share no socket and no history.
     """
-    threads = os.environ.get("AVATAR_THREADS", "2")
-    pools = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
     caches = store.project_root() / ".setup"
     return os.environ | {
-        **{f"{pool}_NUM_THREADS": threads for pool in pools},
-        "OMP_WAIT_POLICY": "PASSIVE",  # two processes whose threads wait by spinning slow each other down eightfold
-        "OPENCV_FOR_THREADS_NUM": threads,
-        "VECLIB_MAXIMUM_THREADS": threads,
+        **numerics.environment(),
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(store.PACKAGE.parent),
@@ -128,7 +125,8 @@ def runtime_folder():
 def _execute(nb: Source, profile: Profile, changed: dict) -> None:
     place = freshness.result_folder(profile.name, nb.name)
     state = freshness.state_file(profile.name, nb.name)
-    parts = freshness.parts(nb, profile, changed)  # before it runs: an edit meanwhile makes the result stale
+    # before it runs: an edit meanwhile makes the result stale
+    parts, source_key = freshness.parts(nb, profile, changed), freshness.source_key(nb)
     output = store.scratch_folder(place)
     log = state.with_suffix(".log")
     began = time.monotonic()
@@ -143,7 +141,7 @@ def _execute(nb: Source, profile: Profile, changed: dict) -> None:
         seconds = time.monotonic() - began
         record |= {"parts": parts, "key": freshness.key(parts), "outputs": store.output_checksums(output)}
         record |= {"parameters": nb.parameters | changed} | _circumstances(seconds)
-        publish.clean(output / ".executed.ipynb", freshness.source_key(nb), record["outputs"])
+        publish.clean(output / ".executed.ipynb", source_key, record["outputs"])
         store.write_json(output / "run.json", record)
         store.swap_in(output, place)
         state.unlink(missing_ok=True)

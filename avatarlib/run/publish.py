@@ -31,7 +31,18 @@ def clean(path: Path, source_key: str, outputs: dict[str, str]) -> None:
         cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key in ("tags", "jupyter")}
         if "injected-parameters" in tags:
             cell["id"] = "injected-parameters"
-    store.write_text(path, json.dumps(nb, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    _write(path, nb)
+
+
+def restamp(path: Path, source_key: str) -> None:
+    """Stamp the executed copy at `path` anew, where a source upstream changed and none of the inputs that it gives did.
+
+    The notebook need not run again then, and its copy is one of the present sources all the same.
+    """
+    nb = store.read_json(path)
+    if nb["metadata"]["avatar"]["source"] != source_key:
+        nb["metadata"]["avatar"]["source"] = source_key
+        _write(path, nb)
 
 
 def publish(name: str) -> None:
@@ -92,3 +103,7 @@ def unequal(name: str, results: Path) -> list[str]:
     if committed.read_text(encoding="utf-8") != (folder / ".executed.ipynb").read_text(encoding="utf-8"):
         lines.append(f"{name}: the executed copy differs")
     return lines
+
+
+def _write(path: Path, nb: dict) -> None:
+    store.write_text(path, json.dumps(nb, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

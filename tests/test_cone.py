@@ -11,8 +11,9 @@ from avatarlib.cone.calibration import (
     share,
     smallest_alpha,
 )
-from avatarlib.cone.exam import equal_error_rate, split_people
+from avatarlib.cone.exam import equal_error_rate
 from avatarlib.cone.judge import split_originals
+from avatarlib.cone.material import split_people
 from avatarlib.cone.score import SCALE_FLOOR, caught, flagged, local_scale, person_distances, score
 from avatarlib.errors import InputError
 

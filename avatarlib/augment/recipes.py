@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from avatarlib.augment import draw
+from avatarlib.augment.catalogue import apply
 from avatarlib.errors import InputError
 from avatarlib.eyes.cohort import Cohort
 
@@ -46,6 +47,19 @@ def combined(image: np.ndarray, severity: float, rng: np.random.Generator) -> np
     if has_blur:
         out = draw.blur(out, 2 * s * blur)
     return draw.noise(out, 8 * s * noise, rng)
+
+
+UNSEEN = ("crop", "perspective", "elastic", "gamma", "glare", "jpeg", "resolution", "lashes", "patches")
+
+
+def unseen(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw two of the transformations that the everyday recipe does not hold (`UNSEEN`), each at everyday strength.
+
+    τ is never calibrated on them: they show what a threshold does with alterations that nobody thought of.
+    """
+    for name in rng.choice(UNSEEN, 2, replace=False):
+        image = apply(image, str(name), 0.5, rng)
+    return image
 
 
 def mirror(images: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """The cone's exam on people: tables A and B of the privacy method.
 
 A. τ from real re-captures: what share of new people is flagged when a given share of re-captures is?
-B. τ from deliberate transformations alone: are test people's transformed images and real re-captures caught, and
-   what share of new people is flagged?
+B. τ from deliberate transformations alone: are test people's transformed images, images transformed by a recipe that
+   was never used, and real re-captures caught, and what share of new people is flagged?
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,121 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from avatarlib import augment, fingerprints
+from avatarlib import fingerprints
 from avatarlib.cone.calibration import conformal_threshold, largest_by_person
+from avatarlib.cone.material import Bench, split_people
 from avatarlib.cone.score import NEIGHBOURS, caught, flagged, local_scale, score
-from avatarlib.errors import InputError
-from avatarlib.eyes.cohort import Cohort
 from avatarlib.seeds import generator
-
-DRAWS = 7
-ROLES = ("learn", "calibrate", "test", "new")
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Fingerprint material of a cohort, extracted once and shared by all splits.
-
-    `captures` has the rows of `table`; `versions` are `draws` transformed versions of every reference capture (the
-    first of each eye), `version_of` their rows in `table`. The mirrored ones show the same images flipped.
-    """
-
-    table: pd.DataFrame
-    captures: fingerprints.Raw
-    captures_mirrored: fingerprints.Raw
-    versions: fingerprints.Raw
-    versions_mirrored: fingerprints.Raw
-    version_of: np.ndarray
-
-    @property
-    def reference(self) -> np.ndarray:
-        """(n,) bool: the first capture of every eye."""
-        return ~self.table.duplicated(["person", "side"]).to_numpy()
-
-
-def transformed_versions(
-    images: np.ndarray, seed: int, keys: Sequence[str | int], draws: int = DRAWS
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw everyday transformations of every image.
-
-    Parameters
-    ----------
-    images
-        uint8 (n, h, w[, 3]).
-    keys
-        (n,) what names an image's own random stream, so that an image keeps its versions whoever stands beside it.
-
-    Returns
-    -------
-    uint8 (n·draws, h, w[, 3]) and the (n·draws,) row that each version was made from.
-    """
-    versions = np.empty((len(images) * draws, *images.shape[1:]), dtype=np.uint8)
-    for i, key in enumerate(keys):
-        rng = generator(seed, "version", key)
-        for j in range(draws):
-            versions[i * draws + j] = augment.everyday(images[i], rng)
-    return versions, np.repeat(np.arange(len(images)), draws)
-
-
-def prepare(
-    cohort: Cohort,
-    kinds: Sequence[str],
-    *,
-    seed: int,
-    draws: int = DRAWS,
-    progress: Callable[[float], None] | None = None,
-) -> Bench:
-    """Extract what `tables` needs: captures, transformed versions of the reference captures, and mirror images.
-
-    `progress` is called with the share done, 0 to 1. Raises InputError where an eye has no second capture at all.
-    """
-    table = cohort.table
-    reference = ~table.duplicated(["person", "side"]).to_numpy()
-    if reference.all():
-        raise InputError("no eye was captured twice; the exam needs re-captures")
-    rows = np.flatnonzero(reference)
-    keys = [f"{table.person[i]}/{table.side[i]}" for i in rows]
-    versions, of = transformed_versions(cohort.images[rows], seed, keys, draws)
-    total, done, parts = 2 * (len(cohort) + len(versions)), 0, []
-    for images in (cohort.images, augment.mirror(cohort.images), versions, augment.mirror(versions)):
-        parts.append(fingerprints.extract(images, kinds))
-        done += len(images)
-        if progress:
-            progress(done / total)
-    return Bench(table, *parts, rows[of])
-
-
-def split_people(
-    persons: Sequence, seed: int, sizes: Mapping[str, int], reserved: Sequence = ()
-) -> dict[str, np.ndarray]:
-    """Draw disjoint groups of persons.
-
-    `sizes` gives the number of persons for each of `ROLES`. `reserved` persons join half "test", half "new", and
-    nothing else: nothing is ever learned or calibrated on them.
-
-    Raises
-    ------
-    InputError
-        More persons asked for than there are.
-
-    Examples
-    --------
-    >>> groups = split_people(range(10), 0, {"learn": 4, "calibrate": 2, "test": 2, "new": 2})
-    >>> sorted(int(p) for g in groups.values() for p in g) == list(range(10))
-    True
-    """
-    pool = np.array([p for p in np.unique(np.asarray(persons)) if p not in set(reserved)])
-    if sum(sizes[role] for role in ROLES) > len(pool):
-        raise InputError(f"the split asks for {sum(sizes.values())} persons, but there are only {len(pool)}")
-    drawn = generator(seed, "split").permutation(pool)
-    ends = np.cumsum([sizes[role] for role in ROLES])
-    groups = dict(zip(ROLES, np.split(drawn, ends)[:4], strict=True))
-    if len(reserved):
-        extra = generator(seed, "reserved").permutation(np.unique(np.asarray(reserved)))
-        half = len(extra) // 2
-        groups["test"] = np.concatenate([groups["test"], extra[:half]])
-        groups["new"] = np.concatenate([groups["new"], extra[half:]])
-    return groups
 
 
 @dataclass(frozen=True)
@@ -220,6 +110,9 @@ def examine_split(
     new = views(*captures, is_in["new"], persons)
     calibrate = views(*versions, np.isin(version_persons, groups["calibrate"]), version_persons)
     test = views(*versions, np.isin(version_persons, groups["test"]), version_persons)
+    unseen_persons = persons[bench.unseen_of]
+    unseen = (bench.unseen, bench.unseen_mirrored)
+    unseen = views(*unseen, np.isin(unseen_persons, groups["test"]), unseen_persons)
     again_test = np.isin(again.persons, groups["test"])
 
     sides = bench.table.side.to_numpy()
@@ -243,7 +136,8 @@ def examine_split(
                 | {"new_not_judgeable": np.isnan(s_new).mean(), "recaptures_not_judgeable": np.isnan(s_again).mean()}
             )
         scale = local_scale(between, persons[gallery_rows], k)
-        s_cal, s_test, s_new, s_again = (v.scores(scale, b, rule) for v in (calibrate, test, new, again))
+        sets = (calibrate, test, unseen, new, again)
+        s_cal, s_test, s_unseen, s_new, s_again = (v.scores(scale, b, rule) for v in sets)
         for level in levels_b:
             per_person = largest_by_person(s_cal, calibrate.persons)
             for unit, material in (("image", s_cal), ("person", per_person)):
@@ -254,6 +148,7 @@ def examine_split(
                     | {"unit": unit, "nominal": level, "tau": threshold, "n_calibration": int(len(material))}
                     | {
                         "transformed_caught": caught(s_test, threshold).mean(),
+                        "unseen_caught": caught(s_unseen, threshold).mean(),
                         "people_covered": 1 - len(missed) / len(np.unique(test.persons)),
                         "new_flagged": flagged(s_new, threshold).mean(),
                         "recaptures_caught": caught(s_again[again_test], threshold).mean(),

@@ -8,7 +8,7 @@ import numpy as np
 
 from avatarlib import augment, fingerprints
 from avatarlib.cone.calibration import conformal_threshold, largest_by_person, share, smallest_alpha
-from avatarlib.cone.exam import DRAWS, ROLES, transformed_versions
+from avatarlib.cone.material import DRAWS, ROLES, transformed_versions
 from avatarlib.cone.score import EXPONENT, NEIGHBOURS, Scores, caught, flagged, local_scale, score
 from avatarlib.errors import InputError
 from avatarlib.eyes.cohort import Cohort

@@ -19,8 +19,7 @@ class Source:
     """A data source as `data_manifests/sources.yml` declares it.
 
     `url` is a pinned address below which the files lie, or None where only a request form exists (`page`).
-    `checksums` maps file names (POSIX, below `folder`) to SHA-256; `reserved` maps names to SHA-256 of what only a
-    closing run may open.
+    `bytes` is the size of all files together; `checksums` maps file names (POSIX, below `folder`) to SHA-256.
     """
 
     name: str
@@ -33,6 +32,7 @@ class Source:
     cite: str
     use: str
     people: int
+    bytes: int
     modality: str
     checksums: dict[str, str]
 
@@ -79,7 +79,7 @@ def fetch(source: Source, files: Sequence[str]) -> list[Path]:
     """Bring files of a source here and check them.
 
     They come from the local mirror if `AVATAR_DATA_MIRROR` names one, else from the pinned address into
-    `results/.downloads/`; before a download the licence's terms are logged.
+    `results/.downloads/`; before a download size and licence terms are logged.
 
     Raises
     ------
@@ -112,7 +112,8 @@ def fetch(source: Source, files: Sequence[str]) -> list[Path]:
 def _download(source: Source, files: Sequence[str]) -> list[Path]:
     import pooch
 
-    log.warning("%s: %s. %s Cite: %s", source.title, source.licence, source.terms, source.cite)
+    size = f"{len(source.checksums)} files, {source.bytes / 1e6:.1f} MB"
+    log.warning("%s (%s): %s. %s Cite: %s", source.title, size, source.licence, source.terms, source.cite)
     store = pooch.create(
         path=results_root() / ".downloads" / source.folder,
         base_url=source.url,

@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from avatarlib import figures, seeds
-from avatarlib.errors import InputError, LicenceError
+from avatarlib.errors import InputError
 from avatarlib.eyes.cohort import Cohort
+from avatarlib.manifests import guard_write
 from avatarlib.run.store import NOTEBOOK_NAME, file_sha256, output_checksums, results_root, write_json
 
 ARTIFACT_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
@@ -90,7 +91,7 @@ class Run:
         path = self._target(name, ".png")
         if not caption.strip() or not alt.strip():
             raise InputError(f"figure {name!r} needs a caption and an alternative text")
-        if _evaluation_only(shows):
+        if any(cohort.evaluation_only for cohort in _cohorts(shows)):
             pyplot.close(fig)
             display(Markdown(f"*Figure “{name}” is not shown: it contains pictures licensed for evaluation only.*"))
             return
@@ -127,10 +128,9 @@ class Run:
         for key, value in arrays.items():
             if value.dtype.hasobject:
                 raise InputError(f"array {key!r} of {name!r} holds Python objects: write it with run.table")
-        if _evaluation_only(shows):
-            if not self.folder.resolve().is_relative_to(results_root().resolve()):
-                raise LicenceError(f"{name!r} is for evaluation only: it may be written to {results_root()} alone")
-            self._evaluation_only = True
+        for cohort in _cohorts(shows):
+            guard_write(path, cohort)
+            self._evaluation_only |= cohort.evaluation_only
         np.savez(path, **arrays)  # its entries carry a constant date, so equal arrays give equal bytes
 
     def save_cohort(self, name: str, cohort: Cohort) -> None:
@@ -223,8 +223,8 @@ class Run:
         return self.folder / (name + ending)
 
 
-def _evaluation_only(shows: Cohort | Iterable[Cohort]) -> bool:
-    return any(cohort.evaluation_only for cohort in ([shows] if isinstance(shows, Cohort) else shows))
+def _cohorts(shows: Cohort | Iterable[Cohort]) -> Iterable[Cohort]:
+    return [shows] if isinstance(shows, Cohort) else shows
 
 
 def _plain(name: str, value) -> float | int | bool | str:

@@ -86,7 +86,7 @@ def test_download_from_a_pinned_address(monkeypatch, tmp_path, caplog):
     good = {"a.bin": hashlib.sha256(b"eye").hexdigest()}
     source = dataclasses.replace(manifests.source("ridb"), url=url, checksums=good)
     assert manifests.fetch(source, ["a.bin"])[0].read_bytes() == b"eye"
-    assert source.licence in caplog.text
+    assert source.licence in caplog.text and "1 files, 3.0 MB" in caplog.text
     with pytest.raises(InputAbsent, match="can't be downloaded"):
         manifests.fetch(dataclasses.replace(source, checksums={"b.bin": "0" * 64}), ["b.bin"])
     server.shutdown()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -193,27 +194,37 @@ def test_a_failure_names_cell_error_and_log_and_leaves_no_result(project, cell, 
     (project / "notebooks/08_fails.ipynb").unlink()
 
 
-def test_a_killed_run_leaves_the_older_result_and_the_next_run_completes(project):
-    slow = [*FIRST[:3], "import time\nrun.save('x', x=x)\ntime.sleep(N_SLEEP)", FIRST[3]]
-    slow[1] += "\nN_SLEEP = 0.0"
-    slow = [cell.replace("04_first", "06_slow") for cell in slow]
+def kernel_of(runner: int) -> int | None:
+    children = Path(f"/proc/{runner}/task/{runner}/children").read_text().split()
+    return next((int(child) for child in children if b"ipykernel" in Path(f"/proc/{child}/cmdline").read_bytes()), None)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the kernel through /proc")
+def test_killed_at_ten_random_moments_nothing_is_half_written_and_the_next_run_completes(project):
+    slow = [cell.replace("04_first", "06_slow") for cell in FIRST]
+    slow[3:3] = ["import time\nrun.save('half', x=x)\ntime.sleep(0.5)"]
     write_notebook(project, "06_slow", slow)
+    began = time.monotonic()
     assert call(project, "06_slow")[0] == 0
-    before = everything(project / "results/laptop/06_slow")
-    for patience in (0.3, 1.5):  # while the kernel starts; while it writes
-        process = start(project, "06_slow", "-p", "N_SLEEP=20.0")
-        half_written = project / f"results/laptop/.new-06_slow-{process.pid}"
-        deadline = time.monotonic() + 20
-        while not (half_written.exists() and (patience < 1 or (half_written / "x.npz").exists())):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert everything(project / "results/laptop/06_slow") == before
+    lasts = time.monotonic() - began
+    folder, rng = project / "results/laptop/06_slow", random.Random(6)
+    outputs = store.output_checksums(folder)
+    killed = []
+    for attempt in range(10):
+        process = start(project, "06_slow", "--force")
+        time.sleep(rng.uniform(0, lasts))
+        victim = (kernel_of(process.pid) if attempt % 2 and process.poll() is None else None) or process.pid
+        os.kill(victim, signal.SIGKILL)
+        text, _ = process.communicate(timeout=60)
+        killed.append("runner" if process.returncode == -9 else "kernel" if "the kernel" in text else "too late")
+        assert process.returncode == (0 if killed[-1] == "too late" else 3 if killed[-1] == "kernel" else -9), text
+        assert store.output_checksums(folder) == outputs
+        assert json.loads((folder / "run.json").read_text())["outputs"] == outputs
+        json.loads((project / "executed/06_slow.ipynb").read_text())
+    assert {"runner", "kernel"} <= set(killed)
     assert call(project, "06_slow", "--force")[0] == 0
     assert not list(project.glob("results/laptop/.new-*"))
-    after = everything(project / "results/laptop/06_slow")
-    assert after.keys() == before.keys() and after["x.npz"] == before["x.npz"]
+    assert store.output_checksums(folder) == outputs
 
 
 def test_two_at_once_run_it_once(project):

@@ -16,6 +16,8 @@ AVX2 = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "ATEN_CPU_CAPABILITY": "avx2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "+avx2,+fma",
     "OPENCV_IPP": "disabled",  # Intel's library inside OpenCV, which chooses by the processor's name
     "OPENCV_LOG_LEVEL": "ERROR",  # else OpenCV announces that setting in the notebook
 }

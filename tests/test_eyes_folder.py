@@ -77,6 +77,10 @@ def harm(path, name):
         "link out": lambda: ((path / "1.png").unlink(), (path / "1.png").symlink_to("/etc/hostname")),
         "folder": lambda: ((path / "1.png").unlink(), (path / "1.png").mkdir()),
         "fifo": lambda: ((path / "1.png").unlink(), os.mkfifo(path / "1.png")),
+        "table is a fifo": lambda: (table.unlink(), os.mkfifo(table)),
+        "two pages": lambda: Image.fromarray(eye()).save(
+            path / "1.png", "TIFF", save_all=True, append_images=[Image.fromarray(eye(1))]
+        ),
     }
     changes[name]()
 
@@ -106,7 +110,9 @@ WORDS = {
     "unlisted": "'stranger.png' is not listed",
     "link out": "'1.png' leaves the folder",
     "folder": "'1.png'",
-    "fifo": "'1.png' is not a file",
+    "fifo": "'1.png' is not a plain file",
+    "table is a fifo": "metadata.csv is not a plain file",
+    "two pages": "'1.png' holds 2 pictures",
 }
 
 
@@ -116,6 +122,26 @@ def test_originals_are_refused_in_one_clear_line(originals, name):
     with pytest.raises(InputError, match=WORDS[name]) as caught:
         folder.read(originals, role="originals")
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_words_in_the_table_may_have_spaces_around_them(originals):
+    table = originals / "metadata.csv"
+    table.write_text(table.read_text().replace(",left", ", left "))
+    assert set(folder.read(originals, role="originals").table.side) == {"left"}
+
+
+def test_candidates_that_the_table_does_not_list_are_judged_too(originals):
+    Image.fromarray(eye(7)).save(originals / "extra.png")
+    (originals / ".hidden").mkdir()
+    (originals / "copy.gif").write_bytes(b"GIF89a")
+    (originals / "link").symlink_to("/usr")
+    read = folder.read(originals, role="candidates")
+    assert read.table.file_name.tolist() == ["0.png", "1.png", "2.png", "extra.png"] and read.problems == [None] * 4
+    assert np.array_equal(read.images[3], eye(7))
+    assert read.notes == [
+        "3 other files or linked or hidden folders were not looked at",
+        "1 images are not listed in metadata.csv; they are the last rows",
+    ]
 
 
 def test_missing_and_empty_folders(tmp_path):

@@ -26,7 +26,7 @@ def read_bytes(file: Path) -> bytes:
         with os.fdopen(handle, "rb") as opened:
             status = os.fstat(opened.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise Unusable("is not a file. Replace it by an image")
+                raise Unusable("is not a plain file. Replace it")
             if status.st_size > MOST_BYTES:
                 raise Unusable(f"is larger than {MOST_BYTES // 1_000_000} MB. Shrink it")
             return opened.read()
@@ -55,6 +55,8 @@ def decode(data: bytes) -> tuple[np.ndarray, str]:
             Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "BMP", "TIFF", "WEBP")) as image,
         ):
             refuse_size(*image.size)
+            if getattr(image, "n_frames", 1) > 1:  # a copy on page 2 would leave unseen
+                raise Unusable(f"holds {image.n_frames} pictures. Save each as a file of its own")
             mode = image.mode
             image = ImageOps.exif_transpose(image)
             if mode in ("I;16", "I;16B", "I;16L", "I", "F"):

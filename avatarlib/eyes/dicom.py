@@ -10,7 +10,7 @@ from avatarlib.errors import InputError
 
 
 def decode(data: bytes, refuse_size: Callable[[int, int], None]) -> tuple[np.ndarray, str, dict]:
-    """Decode the first frame.
+    """Decode a file of one frame.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def decode(data: bytes, refuse_size: Callable[[int, int], None]) -> tuple[np.nda
     Raises
     ------
     InputError
-        Not DICOM, no pixels, or an encoding that can't be decoded here.
+        Not DICOM, no pixels, several frames, or an encoding that can't be decoded here.
     """
     import pydicom
     from pydicom.pixels import apply_modality_lut, pixel_array
@@ -38,9 +38,12 @@ def decode(data: bytes, refuse_size: Callable[[int, int], None]) -> tuple[np.nda
             warnings.simplefilter("ignore")
             dataset = pydicom.dcmread(io.BytesIO(data))
             height, width = int(dataset.Rows), int(dataset.Columns)
+            frames = int(dataset.get("NumberOfFrames") or 1)
     except Exception:  # the parser raises anything on hostile bytes
         raise InputError("is not a readable DICOM image. Replace it") from None
     refuse_size(width, height)
+    if frames > 1:
+        raise InputError(f"holds {frames} frames. Export each as a file of its own")
     meaning = str(dataset.get("PhotometricInterpretation", ""))
     try:
         with warnings.catch_warnings():

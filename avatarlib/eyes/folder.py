@@ -17,7 +17,7 @@ import pandas as pd
 from avatarlib.errors import InputError
 from avatarlib.eyes.cohort import Cohort
 from avatarlib.eyes.decode import LEAST_SIDE, Unusable, decode, read_bytes, refuse_size, shrink
-from avatarlib.eyes.metadata import METADATA, read_metadata, refuse_incomplete, shown
+from avatarlib.eyes.metadata import METADATA, read_metadata, refuse_incomplete, shown, unlisted_files
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".dcm")
 
@@ -69,16 +69,21 @@ def read(path: Path, *, role: str, like: ImageFolder | None = None) -> ImageFold
     try:
         if not path.is_dir():
             raise InputError(f"{role}: {path} is not a folder. Name a folder of images")
-        files = _files(path)
+        files, passed_over = _files(path)
     except OSError as error:
         raise InputError(f"{role}: {path} can't be read ({error.strerror}). Check its permissions") from None
     if not files and not (path / METADATA).exists():
         raise InputError(f"{role}: {path} holds no images. Add images ({', '.join(ENDINGS[:5])} …) and {METADATA}")
+    notes = [f"{passed_over} other files or linked or hidden folders were not looked at"] if passed_over else []
     dicom = bool(files) and all(name.lower().endswith(".dcm") for name in files) and not (path / METADATA).exists()
     if (path / METADATA).exists():
         table = read_metadata(path, role)
+        unlisted = unlisted_files(table, files)
         if role == "originals":
-            refuse_incomplete(table, files, path)
+            refuse_incomplete(table, unlisted, path)
+        elif unlisted:  # what lies in the folder may be shared with it, so it is judged too
+            table = pd.concat([table, pd.DataFrame({"file_name": unlisted})], ignore_index=True).fillna("")
+            notes.append(f"{len(unlisted)} images are not listed in {METADATA}; they are the last rows")
     elif role == "originals" and not dicom:
         raise InputError(f"originals: {path} has no {METADATA}. Add one whose first column is file_name")
     else:
@@ -90,19 +95,23 @@ def read(path: Path, *, role: str, like: ImageFolder | None = None) -> ImageFold
                 raise InputError(f"originals: {shown(name)} {problem}")
     if dicom:
         table = _with_tags(table, [tags for *_, tags in loaded])
-    images, notes = _common(loaded, like)
-    return ImageFolder(images, table, [row[1] for row in loaded], notes, [row[2] for row in loaded])
+    images, conversions = _common(loaded, like)
+    return ImageFolder(images, table, [row[1] for row in loaded], notes + conversions, [row[2] for row in loaded])
 
 
-def _files(path: Path) -> list[str]:
-    """Image files below the folder, as POSIX paths, sorted; hidden ones and links to folders are left out."""
-    found = []
+def _files(path: Path) -> tuple[list[str], int]:
+    """Image files below the folder, as POSIX paths, sorted, and how much else there is that is not looked into."""
+    found, others = [], 0
     for base, folders, names in os.walk(path, followlinks=False):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        entered = sorted(f for f in folders if not f.startswith(".") and not (Path(base) / f).is_symlink())
+        others += len(folders) - len(entered)
+        folders[:] = entered
         for name in names:
             if name.lower().endswith(ENDINGS) and not name.startswith("."):
                 found.append((Path(base) / name).relative_to(path).as_posix())
-    return sorted(found)
+            elif name != METADATA:
+                others += 1
+    return sorted(found), others
 
 
 def _load_row(path: Path, name: str):

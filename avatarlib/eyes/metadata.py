@@ -10,7 +10,7 @@ import pandas as pd
 
 from avatarlib.errors import InputError
 from avatarlib.eyes.cohort import COLUMNS, MODALITIES, SIDES
-from avatarlib.eyes.decode import MOST_BYTES
+from avatarlib.eyes.decode import Unusable, read_bytes
 
 METADATA = "metadata.csv"
 WORDS = {"side": SIDES, "sex": ("female", "male"), "modality": MODALITIES}
@@ -32,13 +32,11 @@ def read_metadata(path: Path, role: str) -> pd.DataFrame:
     """Read metadata.csv strictly, every value as text."""
     file = f"{role}: {path / METADATA}"
     try:
-        if (path / METADATA).stat().st_size > MOST_BYTES:
-            raise InputError(f"{file} is larger than {MOST_BYTES // 1_000_000} MB. Split the folder")
-        text = (path / METADATA).read_bytes().decode("utf-8-sig")
+        text = read_bytes(path / METADATA).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{file} is not UTF-8 text. Save it as CSV in UTF-8") from None
-    except OSError as error:
-        raise InputError(f"{file} can't be read ({error.strerror}). Check it") from None
+    except Unusable as problem:
+        raise InputError(f"{file} {problem}") from None
     if "\0" in text:
         raise InputError(f"{file} holds NUL bytes. Save it as CSV in UTF-8")
     try:
@@ -57,6 +55,7 @@ def read_metadata(path: Path, role: str) -> pd.DataFrame:
             raise InputError(f"{file}: row {number} has {len(row)} fields, the header {len(header)}. Correct it")
     table = pd.DataFrame(rows[1:], columns=header, dtype=object)
     table = table[[c for c in header if c in COLUMNS]]
+    table = table.assign(**{column: table[column].str.strip() for column in WORDS if column in table})
     _refuse_names(table.file_name, path, file)
     if role == "originals":
         _refuse_values(table, file)
@@ -90,17 +89,22 @@ def _refuse_values(table: pd.DataFrame, file: str) -> None:
                 raise InputError(f"{file}: row {number} has no person. Fill it in, or leave the column out")
     for column, words in WORDS.items():
         for number, value in enumerate(table.get(column, ()), start=1):
-            if value.strip() and value.strip() not in words:
+            if value and value not in words:
                 known = " or ".join(words)
                 raise InputError(f"{file}: row {number}: {column} is {shown(value)}; it must be {known}, or empty")
 
 
-def refuse_incomplete(table: pd.DataFrame, files: list[str], path: Path) -> None:
+def unlisted_files(table: pd.DataFrame, files: list[str]) -> list[str]:
+    """Return those of `files` that the table does not name."""
     listed = {os.path.normpath(name) for name in table.file_name}
+    return [name for name in files if os.path.normpath(name) not in listed]
+
+
+def refuse_incomplete(table: pd.DataFrame, unlisted: list[str], path: Path) -> None:
+    """Raise InputError where originals are listed and not there, or there and not listed."""
     for name in table.file_name:
         if not os.path.lexists(path / name):
             raise InputError(f"originals: {shown(name)} is listed in {METADATA} but missing. Add it or remove its row")
-    unlisted = [name for name in files if os.path.normpath(name) not in listed]
     if unlisted:
         raise InputError(
             f"originals: {shown(unlisted[0])} is not listed in {METADATA} ({len(unlisted)} such files), "

@@ -119,8 +119,12 @@ def bad_calls(path):
     foreign = path / "foreign"
     foreign.mkdir()
     (foreign / "thesis.txt").write_text("mine")
+    (path / "named" / "report.html").mkdir(parents=True)
     return {
+        "holds other files ('report.html')": ["--out", str(path / "named")],
         "holds other files": ["--out", str(foreign)],
+        "is no folder that may be written to": ["--out", "/dev/null/out"],
+        "is a mount point": ["--out", "/dev"],
         "lie in each other": ["--out", str(path / "candidates" / "out")],
         "strictly between 0 and 1": ["--recall", "1"],
         "not a regular expression": ["--persons-from-name", "("],
@@ -141,6 +145,23 @@ def test_wrong_calls_are_one_line_and_leave_nothing(place, tmp_path, capsys):
         assert len(error) == 1 and words in error[0] and error[0].startswith("avatar: ")
     assert not (tmp_path / "out").exists() and not (tmp_path / "candidates" / "out").exists()
     assert (tmp_path / "foreign" / "thesis.txt").read_text() == "mine"
+
+
+def test_originals_that_are_all_alike_are_one_line(place, tmp_path, capsys):
+    path, _ = place
+    for name in ("originals", "candidates"):
+        shutil.copytree(path / name, tmp_path / name)
+    for file in (tmp_path / "originals").glob("*.png"):
+        Image.new("L", (320, 240)).save(file)
+    assert check(tmp_path) == 2
+    assert "originals look alike" in capsys.readouterr().err.splitlines()[-1] and not (tmp_path / "out").exists()
+
+
+def test_a_recall_out_of_reach_is_vacuous_and_costs_no_memory(place, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("avatarlib.cone.judge.MOST_VERSIONS", 40)
+    path, _ = place
+    assert check(path, "--recall", "0.9999999", "--out", str(tmp_path / "out")) == 1
+    assert capsys.readouterr().out.startswith("VACUOUS")
 
 
 def test_a_write_that_fails_leaves_the_earlier_check(place, tmp_path, monkeypatch):

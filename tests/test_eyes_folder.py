@@ -126,8 +126,9 @@ def test_originals_are_refused_in_one_clear_line(originals, name):
 
 def test_words_in_the_table_may_have_spaces_around_them(originals):
     table = originals / "metadata.csv"
-    table.write_text(table.read_text().replace(",left", ", left "))
-    assert set(folder.read(originals, role="originals").table.side) == {"left"}
+    table.write_text(table.read_text().replace(",left", ", left ").replace("p1", "p1 ") + ",,\n")
+    read = folder.read(originals, role="originals").table
+    assert set(read.side) == {"left"} and read.person.tolist() == ["p0", "p1", "p2"]
 
 
 def test_candidates_that_the_table_does_not_list_are_judged_too(originals):

@@ -40,7 +40,9 @@ def read_metadata(path: Path, role: str) -> pd.DataFrame:
     if "\0" in text:
         raise InputError(f"{file} holds NUL bytes. Save it as CSV in UTF-8")
     try:
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+        rows = [
+            row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if any(cell.strip() for cell in row)
+        ]
     except csv.Error as error:
         raise InputError(f"{file} is not valid CSV ({error}). Check quotes and commas") from None
     if not rows or rows[0][0].strip() != "file_name":
@@ -55,7 +57,7 @@ def read_metadata(path: Path, role: str) -> pd.DataFrame:
             raise InputError(f"{file}: row {number} has {len(row)} fields, the header {len(header)}. Correct it")
     table = pd.DataFrame(rows[1:], columns=header, dtype=object)
     table = table[[c for c in header if c in COLUMNS]]
-    table = table.assign(**{column: table[column].str.strip() for column in WORDS if column in table})
+    table = table.assign(**{column: table[column].str.strip() for column in ("person", *WORDS) if column in table})
     _refuse_names(table.file_name, path, file)
     if role == "originals":
         _refuse_values(table, file)
@@ -85,7 +87,7 @@ def _refuse_names(names: pd.Series, path: Path, file: str) -> None:
 def _refuse_values(table: pd.DataFrame, file: str) -> None:
     if "person" in table:
         for number, person in enumerate(table.person, start=1):
-            if not person.strip():
+            if not person:
                 raise InputError(f"{file}: row {number} has no person. Fill it in, or leave the column out")
     for column, words in WORDS.items():
         for number, value in enumerate(table.get(column, ()), start=1):

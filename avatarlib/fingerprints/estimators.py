@@ -6,6 +6,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from avatarlib.errors import InputError
 from avatarlib.fingerprints.backbone import HEAD
 from avatarlib.fingerprints.features import Features, Raw, extract
 from avatarlib.fingerprints.whitening import Whitening
@@ -133,7 +134,10 @@ class Fused(Fingerprint):
         for part in self.parts_:
             features = part.transform(raw[first])
             between = part.distances(features, features)
-            self.units_.append(float(np.median(between[apart])) if apart.any() else 1.0)
+            unit = float(np.median(between[apart])) if apart.any() else 1.0
+            if unit == 0:
+                raise InputError("more than half of the originals look alike to the fingerprint. Remove duplicates")
+            self.units_.append(unit)
 
     def _transform(self, raw):
         return self.parts_[0].transform(raw).arrays | self.parts_[1].transform(raw).arrays

@@ -228,7 +228,7 @@ def write_check(result: Check, out: Path) -> None:
         text.replace("{\n ", "{", 1) + "\n",
         page(result.report, result.verdicts, result.plane),
     )
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name[:100]}."))
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=".avatar-check-"))
     try:
         for name, content in zip(FILES, contents, strict=True):
             (temporary / name).write_text(content, encoding="utf-8")
@@ -260,10 +260,17 @@ def refuse_foreign(out: Path, inputs: Sequence[Path] = ()) -> None:
     out = Path(out)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise InputError(f"--out {out} is not a folder. Name another")
+    if os.path.ismount(out):
+        raise InputError(f"--out {out} is a mount point, which can't be replaced at once. Name a folder in it")
     real = out.resolve()
+    ground = next(place for place in (real, *real.parents) if place.exists())
+    if not ground.is_dir() or not os.access(real.parent if out.is_dir() else ground, os.W_OK | os.X_OK):
+        raise InputError(f"--out {out} can't be made: {ground} is no folder that may be written to. Name another")
     for path in inputs:
         other = Path(path).resolve()
         if real.is_relative_to(other) or other.is_relative_to(real):
             raise InputError(f"--out {out} and {path} lie in each other. Name a folder elsewhere")
-    if out.is_dir() and (foreign := sorted(p.name for p in out.iterdir() if p.name not in FILES)):
-        raise InputError(f"--out {out} holds other files ({shown(foreign[0])}). Name an empty or new folder")
+    there = {p.name: p.is_file() for p in out.iterdir()} if out.is_dir() else {}
+    if there and there != dict.fromkeys(FILES, True):  # a check writes all of its files or none
+        first = min(there.keys() - set(FILES), default=min(there))
+        raise InputError(f"--out {out} holds other files ({shown(first)}). Name an empty or new folder")

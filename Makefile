@@ -22,7 +22,7 @@ help: ## this list
 	@echo "  make NN_name      one notebook and what it builds on:" $(NOTEBOOKS)
 	@echo "Variables: DEVICE=cpu|cuda  PROFILE=laptop|smoke|real|gpu  WHEELHOUSE=DIR  PYTHON=…  AVATAR_THREADS=2"
 
-setup: ## create .venv with the locked versions (2.5 GB); every other target does so first
+setup: ## create .venv with the locked versions (2.5 GB); every target that runs something does so first
 	@$(INSTALL) $(if $(WHEELHOUSE),--wheelhouse $(WHEELHOUSE))
 
 all: setup ## execute every notebook whose result is not fresh, and say where to look

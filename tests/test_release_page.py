@@ -37,6 +37,7 @@ def report(**changes):
             "test_images_caught": few,
         },
         "per_person": {
+            "held_out_images_flagged": {"hits": 1, "n": 20, "share": 0.05, "interval": [0.001, 0.25]},
             "tau": None,
             "recall": 0.8,
             "alpha": 0.2,
@@ -44,7 +45,12 @@ def report(**changes):
             "calibration_persons": 4,
             "test_persons_covered": few,
         },
-        "false_alarms": {"images_flagged": few, "images_not_judgeable": few, "persons_with_a_flagged_image": few},
+        "false_alarms": {
+            "tau_held_out": 0.69,
+            "images_flagged": few,
+            "images_not_judgeable": few,
+            "persons_with_a_flagged_image": few,
+        },
         "guarantee": {"per_image": "a", "per_person": "b", "assumes": "c"},
         "notes": {"originals": ["<script>alert(1)</script>"], "candidates": []},
         "checksums": {"originals": "0"},

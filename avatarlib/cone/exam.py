@@ -146,6 +146,7 @@ def examine_split(
                 rows_b.append(
                     shared
                     | {"unit": unit, "nominal": level, "tau": threshold, "n_calibration": int(len(material))}
+                    | {"tau_out_of_reach": float(np.isinf(threshold))}
                     | {
                         "transformed_caught": caught(s_test, threshold).mean(),
                         "unseen_caught": caught(s_unseen, threshold).mean(),
@@ -189,7 +190,7 @@ def tables(
 
 
 def summarise(results: pd.DataFrame, by: Sequence[str], columns: Sequence[str], seed: int = 0) -> pd.DataFrame:
-    """Mean over splits, its 95 % interval when splits are drawn again, and the worst (largest) split.
+    """Mean over splits, its 95 % interval when splits are drawn again, and the least and largest split.
 
     Splits share people, so the interval speaks of the choice of split, not of other populations.
     """

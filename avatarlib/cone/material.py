@@ -80,7 +80,7 @@ def prepare(
 ) -> Bench:
     """Extract what `exam.tables` needs: captures, transformed versions of the reference captures, and mirror images.
 
-    `progress` is called with the share done, 0 to 1. Raises InputError where an eye has no second capture at all.
+    `progress` is called with the share done, 0 to 1. Raises InputError where no eye has a second capture.
     """
     table = cohort.table
     reference = ~table.duplicated(["person", "side"]).to_numpy()

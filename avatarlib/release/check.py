@@ -147,10 +147,12 @@ def _report(verdicts: pd.DataFrame, judgement: Judgement, known, offered, named:
     report = judgement.numbers | {"candidates": counts, "person_column": named}
     recall = report["recall"]
     report["guarantee"] = {
-        "per_image": f"An everyday transformation of an original is flagged with probability at least {recall:.1%}, "
-        "if it can be judged and its original is exchangeable with the calibration images.",
-        "per_person": f"All everyday transformations drawn of a person are flagged with probability at least "
-        f"{report['per_person']['recall']:.1%}, if the person is exchangeable with the calibration persons"
+        "per_image": f"An everyday transformation of an original that can be judged is flagged in about {recall:.1%} "
+        "of cases, if the original is exchangeable with the calibration ones. Several calibration images show one "
+        "person, so this is an aim that was measured on other people, not a finite-sample guarantee.",
+        "per_person": "At the threshold per person, which does not decide the verdicts, all everyday transformations "
+        f"drawn of a person are flagged with probability at least {report['per_person']['recall']:.1%}, "
+        "if the person is exchangeable with the calibration persons"
         + (
             "."
             if report["per_person"]["asked_recall_reached"]

@@ -1,0 +1,201 @@
+"""One part of a simulation: some thousand molecules in a process of its own, written to files that can be joined."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from avatarlib.reads import align, bgzf, illumina, long, molecules, streams, truth
+from avatarlib.reads.batch import new_batch
+from avatarlib.reads.config import Config
+from avatarlib.reads.library import Library, load_library
+from avatarlib.reads.profile import IlluminaProfile, LongProfile
+
+BATCH_BASES = 1_200_000  # read together: what stays in the processor's cache
+PART_BATCHES = 16
+LEVEL = 1  # zlib's: a third larger than the usual 6 and three times as fast
+_OUTPUT = 16_000_000  # bytes of BAM and of events held before they are packed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a worker needs to make any part: settings, folder of the library, numbers of molecules."""
+
+    config: Config
+    profile: IlluminaProfile | LongProfile
+    folder: Path
+    molecules: int
+    batch: int
+    contigs: list[str]
+    groups: list[str]
+    fronts: list[str]
+
+    @property
+    def paired(self) -> bool:
+        return self.config.reads.platform == "illumina"
+
+    @property
+    def parts(self) -> int:
+        return -(-self.molecules // (self.batch * PART_BATCHES))
+
+    def files(self) -> list[str]:
+        """Return the streams that a part writes, by their name in the output folder."""
+        reads = ["reads_1", "reads_2"] if self.paired else ["reads"]
+        twins = [name.replace("reads", "error_free") for name in reads] if self.config.truth.error_free else []
+        ending = ".fastq.gz" if self.config.output.compress else ".fastq"
+        names = [name + ending for name in (*reads, *twins)]
+        if self.config.truth.bam:
+            names.append("truth.bam")
+        return names + (["events.tsv.gz"] if self.config.truth.events else []) + ["fragments.tsv.gz"]
+
+
+@dataclass
+class Worker:
+    """A process's own state: the library and the error model, made once."""
+
+    plan: Plan
+    library: Library
+    shape: molecules.Shape
+    model: illumina.Pool | long.Model
+    names: truth.Names
+
+    @classmethod
+    def start(cls, plan: Plan) -> "Worker":
+        library = load_library(plan.folder / "library")
+        reads, errors = plan.config.reads, plan.config.errors
+        common = {"duplicates": reads.duplicates, "chimeras": reads.chimeras, "junk": reads.junk, "gc_bias": reads.gc_bias}
+        if plan.paired:
+            shape = molecules.Shape(reads.fragment_mean, reads.fragment_sd, shortest(plan), np.zeros(0), **common)
+            model = illumina.build_pool(plan.profile, errors, reads.length)
+        else:
+            lengths = long.length_quantiles(plan.profile, reads.length_mean, reads.length_sd)
+            shape = molecules.Shape(0.0, 0.0, shortest(plan), lengths, **common)
+            model = long.build_model(plan.profile, errors, _sample(library.ref))
+        return cls(plan, library, shape, model, truth.names(plan.contigs, plan.groups, plan.fronts))
+
+
+def _sample(bases: np.ndarray) -> np.ndarray:
+    """Return up to four million bases from places spread over all references."""
+    windows = np.array_split(bases, max(1, min(64, len(bases) // 65536)))
+    return np.concatenate([window[:65536] for window in windows])
+
+
+def shortest(plan: Plan) -> int:
+    """Return the least bases of a molecule: a read's without adapters, else few; for long reads the profile's."""
+    reads = plan.config.reads
+    if plan.paired:
+        return reads.length if not reads.adapters else min(reads.length, 30)
+    mean = reads.length_mean or plan.profile.length.mean
+    return max(1, min(plan.profile.length.shortest, int(mean / 2)))
+
+
+def make_part(worker: Worker, part: int, folder: Path) -> dict:
+    """Write one part's streams to `folder` and return its counts; a part is there once its JSON file is.
+
+    Raises
+    ------
+    InputError
+        Where a molecule finds no place on the references.
+    """
+    plan = worker.plan
+    stem = f"{part:06d}"
+    first = part * plan.batch * PART_BATCHES
+    last = min(first + plan.batch * PART_BATCHES, plan.molecules)
+    counts = {"molecules": last - first, "reads": 0, "bases": 0, "labels": np.zeros(len(truth.CLASSES), np.int64)}
+    counts |= {"errors": np.zeros(3, np.int64), "template": 0, "kinds": np.zeros(len(molecules.KINDS), np.int64)}
+    files = {name: (folder / f"{stem}.{name}").open("wb") for name in plan.files()}
+    try:
+        for begin in range(first, last, plan.batch):
+            _batch(worker, begin, min(plan.batch, last - begin), files, counts)
+    finally:
+        for file in files.values():
+            file.close()
+    plain = {key: value.tolist() if isinstance(value, np.ndarray) else int(value) for key, value in counts.items()}
+    done = folder / f"{stem}.json"
+    done.with_suffix(".new").write_text(json.dumps(plain))
+    os.replace(done.with_suffix(".new"), done)
+    return plain
+
+
+def _batch(worker: Worker, first: int, n: int, files: dict, counts: dict) -> None:
+    plan, library = worker.plan, worker.library
+    reads, errors = plan.config.reads, plan.config.errors
+    drawn = molecules.draw(library, worker.shape, streams.key(reads.seed, "molecules"), first, n)
+    junk = streams.key(reads.seed, "junk")
+    stream = streams.key(errors.seed, "errors")
+    per = 2 if plan.paired else 1
+    sizes = drawn.size.sum(1, where=np.arange(2) < drawn.parts[:, None])
+    if plan.paired:
+        most = reads.length
+        record = illumina.HEADER + 2 * reads.length + 4
+        batch = new_batch(2 * n, n * record, 2 * n * reads.length, paired=True)
+        made = illumina.read_illumina(library, worker.model, drawn, first, stream, junk, batch)
+        texts = [batch.text_1, batch.text_2]
+    else:
+        most = int(sizes.max())
+        room = 4 * int(sizes.sum()) + 1000 * n
+        batch = new_batch(n, 2 * room, room, paired=False)
+        written, made = long.read_long(library, worker.model, drawn, first, stream, junk, batch)
+        texts = [batch.text_1[:written]]
+    ending = ".fastq.gz" if plan.config.output.compress else ".fastq"
+    labels = ["_1", "_2"] if plan.paired else [""]
+    pack = (lambda data: bgzf.compress(data, LEVEL)) if plan.config.output.compress else memoryview
+    for label, text in zip(labels, texts, strict=True):
+        files[f"reads{label}{ending}"].write(pack(text))
+    if plan.config.truth.error_free:
+        if plan.paired:
+            twins = illumina.twins(library, worker.model, drawn, first, junk, batch)
+        else:
+            twins = [long.twins(library, drawn, first, junk)]
+        for label, text in zip(labels, twins, strict=True):
+            files[f"error_free{label}{ending}"].write(pack(text))
+    if plan.config.truth.bam or plan.config.truth.events:
+        most_errors = int(np.diff(batch.error_at).max(initial=0))
+        span = truth.longest_span(library, drawn)
+        room = align.room(int(max(most, sizes.max())), most_errors, span)
+        for bam, events in truth.write(library, batch, drawn, first, plan.paired, room, worker.names, counts["labels"], _OUTPUT):
+            if plan.config.truth.bam:
+                files["truth.bam"].write(bgzf.compress(bam, 0))
+            if plan.config.truth.events:
+                files["events.tsv.gz"].write(bgzf.compress(events, LEVEL))
+    files["fragments.tsv.gz"].write(bgzf.compress(truth.fragments(library, drawn, first, worker.names), LEVEL))
+    counts["reads"] += per * n
+    counts["bases"] += int(batch.length.sum())
+    counts["template"] += int(batch.used.sum())
+    counts["errors"] += np.bincount(batch.error_kind[:made], minlength=3)
+    counts["kinds"] += np.bincount(drawn.kind, minlength=len(molecules.KINDS))
+
+
+_worker: Worker | None = None
+
+
+def begin_process(plan: Plan) -> None:
+    """Make this process a worker."""
+    global _worker
+    _worker = Worker.start(plan)
+
+
+def make_in_process(part: int, folder: Path) -> dict:
+    """Make a part in a process that `begin_process` prepared."""
+    return make_part(_worker, part, folder)
+
+
+def run(plan: Plan, folder: Path, wanted: list[int], workers: int, done: Callable[[dict], None]) -> None:
+    """Make parts, in this process or in several; `done` is told about each. What is written never depends on which."""
+    if workers == 1 or len(wanted) < 2:
+        worker = Worker.start(plan)
+        for part in wanted:
+            done(make_part(worker, part, folder))
+        return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    pool = ProcessPoolExecutor(min(workers, len(wanted)), get_context("spawn"), begin_process, (plan,))
+    try:
+        for future in as_completed([pool.submit(make_in_process, part, folder) for part in wanted]):
+            done(future.result())
+    finally:
+        pool.shutdown(cancel_futures=True)

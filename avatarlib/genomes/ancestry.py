@@ -91,13 +91,17 @@ def genealogies(
             _drop(tables, pedigree, contig_kind(name), sexes, copies, settings.recombination_rate, stream)
         try:
             trees = msprime.sim_ancestry(
-                initial_state=tables, demography=histories[share], recombination_rate=rate, random_seed=seed
+                initial_state=tables,
+                demography=histories[share],
+                recombination_rate=rate,
+                random_seed=seed,
+                record_provenance=False,  # it holds the time of day
             )
         except (msprime.LibraryError, ValueError) as error:
             what = " ".join(str(error).split())
             raise InputError(f"model {settings.model}: msprime can't run it ({what}): choose another") from error
         if pedigree is not None:  # parts of parents that they didn't pass on, and ancestors with one heir
-            trees = trees.simplify(samples=range(len(copies) + 1), filter_populations=False, filter_individuals=False)
+            trees = trees.simplify(range(len(copies) + 1), filter_populations=False, record_provenance=False)
         yield Bundle(contigs, offsets, copies, trees)
 
 

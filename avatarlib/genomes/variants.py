@@ -67,3 +67,39 @@ def no_variants(copies: int) -> Variants:
         reference_is_derived=np.zeros(0, bool),
         genotypes=np.zeros((0, copies), np.int8),
     )
+
+
+def first_base(kind: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return where a VCF record of each variant begins, 0-based int64: at its anchor, or where it has none itself.
+
+    Examples
+    --------
+    >>> first_base(np.array([SNP, DELETION, INVERSION]), np.array([5, 9, 20])).tolist()
+    [5, 8, 20]
+    """
+    return position - ((kind != SNP) & (kind != INVERSION))
+
+
+def written(variants: Variants, sequence: np.ndarray) -> tuple[list[bytes], list[bytes]]:
+    """Return REF and ALT of each variant as a VCF file writes them, anchors included.
+
+    Parameters
+    ----------
+    sequence
+        uint8 ASCII, the contig's reference bases.
+
+    Examples
+    --------
+    >>> one = Variants(np.array([2]), np.array([1], np.int32), np.array([0, 0]), np.zeros(0, np.uint8),
+    ...                np.array([DELETION], np.uint8), np.zeros(1, bool), np.ones((1, 2), np.int8))
+    >>> written(one, np.frombuffer(b"ACGT", np.uint8))
+    ([b'CG'], [b'C'])
+    """
+    first = first_base(variants.kind, variants.position)
+    bases, alleles = sequence.tobytes(), variants.alleles.tobytes()
+    ends = (variants.position + variants.reference_length).tolist()
+    offsets = variants.allele_offsets.tolist()
+    reference = [bases[a:b] for a, b in zip(first.tolist(), ends, strict=True)]
+    anchors = [bases[a:b] for a, b in zip(first.tolist(), variants.position.tolist(), strict=True)]
+    spans = zip(anchors, offsets[:-1], offsets[1:], strict=True)
+    return reference, [anchor + alleles[a:b] for anchor, a, b in spans]

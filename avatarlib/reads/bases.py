@@ -18,6 +18,21 @@ def others(matrix: dict[str, dict[str, float]]) -> np.ndarray:
     return np.cumsum(table, 1) / table.sum(1, keepdims=True)
 
 
+@njit(cache=True, inline="always")
+def copy_forward(out, source, n):
+    """Copy n bytes; slices that begin at 0 let the compiler do many at once."""
+    for k in range(n):
+        out[k] = source[k]
+
+
+@njit(cache=True, inline="always")
+def copy_reverse(out, source, n):
+    """Write the reverse complement of source[:n], which holds A, C, G, T only, by arithmetic instead of a table."""
+    for k in range(n):
+        base = source[n - 1 - k]
+        out[k] = base ^ (np.uint8(21) - np.uint8(17) * ((base >> np.uint8(1)) & np.uint8(1)))
+
+
 @njit(cache=True)
 def other_base(base, u, shares):
     """Return the base that replaces `base` in a substitution; `shares` as `others` gives them, u in [0, 1)."""

@@ -109,6 +109,8 @@ class Truth(_Block):
     bam: bool = Field(True, description="truth.bam: exact alignments")
     events: bool = Field(True, description="events.tsv.gz: every difference with its cause")
     error_free: bool = Field(False, description="every read's twin without errors")
+    fragments: bool = Field(True, description="fragments.tsv.gz: source, donor and place of every molecule")
+    haplotypes: bool = Field(True, description="haplotypes.fa.gz: the donors' sequences")
 
 
 class Output(_Block):

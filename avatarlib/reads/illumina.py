@@ -11,10 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from avatarlib.reads.bases import ACGT, COMPLEMENT, NAME_LENGTH, other_base, others, put_name
+from avatarlib.reads.bases import (
+    ACGT,
+    COMPLEMENT,
+    NAME_LENGTH,
+    copy_forward,
+    copy_reverse,
+    other_base,
+    others,
+    put_name,
+)
 from avatarlib.reads.batch import DELETION, INSERTION, SUBSTITUTION, Batch
 from avatarlib.reads.molecules import JUNK
-from avatarlib.reads.streams import begin, below, exponential, key, normal, uniform
+from avatarlib.reads.streams import begin, below, key, normal_table, step, uniform
 
 ROWS = 65536
 _STEPS = 20  # a decibel
@@ -24,11 +33,12 @@ HEADER = 1 + NAME_LENGTH + 3  # @, name, /1 or /2, line end
 
 class Pool(NamedTuple):
     """What the error kernel needs: rows of qualities [2, rows, length] (ASCII) with their cumulative hazards
-    (float32), the part of it that is substitution by step of quality, hazards of insertions and deletions by cycle,
-    cumulative shares of replacing bases, adapters."""
+    (float32) and the probability that no error is in them, hazards of insertions and deletions by cycle, cumulative
+    shares of replacing bases, adapters."""
 
     quality: np.ndarray
     hazard: np.ndarray
+    clean: np.ndarray
     insertion: np.ndarray
     deletion: np.ndarray
     others: np.ndarray
@@ -37,21 +47,23 @@ class Pool(NamedTuple):
 
 
 @njit(cache=True)
-def _steps(stream, curve, read_sd, cycle_sd, correlation, lowest, highest, steps, counts):
-    """Fill steps [rows, length] with qualities in steps of 1/_STEPS decibel above `lowest`, and count them."""
+def _steps(stream, table, curve, read_sd, cycle_sd, correlation, top, steps, counts):
+    """Fill steps [rows, length] with qualities in steps above the lowest, 0 to `top`, and count them."""
     rows, length = steps.shape
     fresh = math.sqrt(1 - correlation * correlation)
     for row in range(rows):
         state = begin(stream, row)
-        state, level = normal(state)
-        state, local = normal(state)
+        state, bits = step(state)
+        level = read_sd * table[bits & np.uint64(65535)]
+        local = table[(bits >> np.uint64(16)) & np.uint64(65535)]
         for cycle in range(length):
-            quality = curve[cycle] + read_sd * level + cycle_sd * local
-            k = int((min(max(quality, lowest), highest) - lowest) * _STEPS + 0.5)
+            if cycle & 3 == 0:
+                state, bits = step(state)
+            k = int(min(max(curve[cycle] + level + cycle_sd * local, 0.0), top) + 0.5)
             steps[row, cycle] = k
             counts[k] += 1
-            state, z = normal(state)
-            local = correlation * local + fresh * z
+            local = correlation * local + fresh * table[bits & np.uint64(65535)]
+            bits >>= np.uint64(16)
 
 
 @njit(cache=True)
@@ -83,11 +95,12 @@ def build_pool(profile, errors, length: int, rows: int = ROWS) -> Pool:
     levels = lowest + np.arange(int((highest - lowest) * _STEPS) + 2) / _STEPS
     steps = np.empty((2, rows, length), np.uint16)
     counts = np.zeros(len(levels), np.int64)
-    at = np.linspace(0, 1, length)
+    at, table = np.linspace(0, 1, length), normal_table()
     for mate, shape in enumerate((profile.quality.mate_1, profile.quality.mate_2)):
         curve = np.interp(at, *np.array(shape.by_cycle, float).T)
-        stream = key(errors.seed, "qualities", mate)
-        _steps(stream, curve, shape.read_sd, shape.cycle_sd, shape.correlation, lowest, highest, steps[mate], counts)
+        stream, spread = key(errors.seed, "qualities", mate), (shape.read_sd * _STEPS, shape.cycle_sd * _STEPS)
+        top = float((highest - lowest) * _STEPS)
+        _steps(stream, table, (curve - lowest) * _STEPS, *spread, shape.correlation, top, steps[mate], counts)
     natural = np.minimum(10 ** (-(profile.calibration.offset + profile.calibration.slope * levels) / 10), _MOST_WRONG)
     wanted = errors.substitution if errors.substitution is not None else profile.rates.substitution
     mean = float(counts @ natural) / counts.sum()
@@ -110,7 +123,8 @@ def build_pool(profile, errors, length: int, rows: int = ROWS) -> Pool:
     for mate in range(2):
         _rows(steps[mate], -np.log1p(-wrong), quality_of, by_cycle.sum(0), hazard[mate], quality[mate])
     adapters = [np.frombuffer(name.encode(), np.uint8).copy() for name in (profile.adapters.mate_1, profile.adapters.mate_2)]
-    return Pool(quality, hazard, *by_cycle, others(profile.substitution), *adapters)
+    clean = np.exp(-hazard[:, :, -1].astype(float))
+    return Pool(quality, hazard, clean, *by_cycle, others(profile.substitution), *adapters)
 
 
 def _factor(natural: np.ndarray, counts: np.ndarray, target: float) -> float:
@@ -147,10 +161,19 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
     length = pool.quality.shape[2]
     rows = pool.quality.shape[1]
     record = HEADER + 2 * length + 4
-    for i in range(len(molecules.kind)):
+    hap = lib.hap  # taken out of their tuples once: counting references in the loop costs more than the copying
+    copy_at, parts, copies, sizes = lib.copy_at, molecules.parts, molecules.copy, molecules.size
+    lefts, reverses = molecules.left, molecules.reverse
+    clean, hazards, qualities = pool.clean, pool.hazard, pool.quality
+    insertion, deletion, shares = pool.insertion, pool.deletion, pool.others
+    text_1, text_2 = batch.text_1, batch.text_2
+    sequence_at, quality_at, lengths, tails, useds = batch.sequence_at, batch.quality_at, batch.length, batch.tail, batch.used
+    error_at, error_position, error_t = batch.error_at, batch.error_position, batch.error_t
+    error_kind, error_base = batch.error_kind, batch.error_base
+    for i in range(len(parts)):
         for mate in range(2):
-            part = mate if molecules.parts[i] == 2 else 0
-            out = batch.text_1 if mate == 0 else batch.text_2
+            part = mate if parts[i] == 2 else 0
+            out = text_1 if mate == 0 else text_2
             r, at = 2 * i + mate, i * record
             out[at] = 64
             end = put_name(out, at + 1, first + i)
@@ -158,19 +181,21 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
             sequence = at + HEADER
             state = begin(stream, 2 * (first + i) + mate)
             state, row = below(state, rows)
-            hazard, quality = pool.hazard[mate, row], pool.quality[mate, row]
-            copy, size = molecules.copy[i, part], molecules.size[i, part]
-            forward = molecules.reverse[i, part] == (mate == 1)
+            hazard = hazards[mate, row]
+            copy, size = copies[i, part], sizes[i, part]
+            forward = reverses[i, part] == (mate == 1)
             simple = copy >= 0
-            left = lib.copy_at[copy] + molecules.left[i, part] if simple else 0
-            batch.error_at[r] = errors_at
+            left = copy_at[copy] + lefts[i, part] if simple else 0
+            error_at[r] = errors_at
             c, t, reached = 0, 0, 0.0
             tail = length  # read position where the molecule has ended
             while c < length:
-                state, wait = exponential(state)
-                reached += wait
+                state, u = uniform(state)
                 until = length
-                if reached <= hazard[length - 1]:
+                # Most reads are clean, and their row's hazards, far away in memory, are never looked at.
+                if c or 1.0 - u >= clean[mate, row]:
+                    reached -= math.log(1.0 - u)
+                if (c or reached > 0.0) and reached <= hazard[length - 1]:
                     low, high = c, length - 1
                     while low < high:
                         middle = (low + high) >> 1
@@ -182,11 +207,9 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
                 run = until - c
                 inside = min(run, max(size - t, 0)) if simple else 0
                 if forward:
-                    for k in range(inside):
-                        out[sequence + c + k] = lib.hap[left + t + k]
+                    copy_forward(out[sequence + c :], hap[left + t :], inside)
                 else:
-                    for k in range(inside):
-                        out[sequence + c + k] = COMPLEMENT[lib.hap[left + size - 1 - t - k]]
+                    copy_reverse(out[sequence + c :], hap[left + size - t - inside :], inside)
                 for k in range(inside, run):
                     out[sequence + c + k] = _template(lib, pool, molecules, i, mate, part, t + k, junk, first + i)
                 if t < size <= t + run:
@@ -198,36 +221,39 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
                 state, u = uniform(state)
                 state, v = uniform(state)
                 u *= hazard[c] - (hazard[c - 1] if c else 0.0)
-                if u < pool.insertion[c]:
+                if u < insertion[c]:
                     kind = INSERTION
-                elif u < pool.insertion[c] + pool.deletion[c]:
+                elif u < insertion[c] + deletion[c]:
                     kind = DELETION
                 else:
                     kind = SUBSTITUTION
                 within = t < size and copy >= 0
-                if kind == INSERTION and t >= size - 1 or kind == DELETION and t >= size - 1:
+                if kind == INSERTION and t >= size - 1 or kind == DELETION and (t >= size - 1 or copy < 0):
                     kind = -1  # nothing is inserted or deleted at the molecule's last base or in the adapter
-                base = _template(lib, pool, molecules, i, mate, part, t, junk, first + i)
+                if within:
+                    base = hap[left + t] if forward else COMPLEMENT[hap[left + size - 1 - t]]
+                else:
+                    base = _template(lib, pool, molecules, i, mate, part, t, junk, first + i)
                 if kind == DELETION:
                     t += 1
                     if within:
-                        batch.error_position[errors_at], batch.error_t[errors_at] = c, t - 1
-                        batch.error_kind[errors_at], batch.error_base[errors_at] = DELETION, 0
+                        error_position[errors_at], error_t[errors_at] = c, t - 1
+                        error_kind[errors_at], error_base[errors_at] = DELETION, 0
                         errors_at += 1
-                    base = _template(lib, pool, molecules, i, mate, part, t, junk, first + i)
+                    base = hap[left + t] if forward else COMPLEMENT[hap[left + size - 1 - t]]
                     if t == size - 1:
                         tail = c + 1
                     out[sequence + c] = base
                     c, t = c + 1, t + 1
                     continue
                 if kind == SUBSTITUTION:
-                    base = other_base(base, v, pool.others)
+                    base = other_base(base, v, shares)
                 elif kind == INSERTION:
                     base = ACGT[int(v * 4)]
                 if kind >= 0 and within:
-                    batch.error_position[errors_at] = c
-                    batch.error_t[errors_at] = t - 1 if kind == INSERTION else t
-                    batch.error_kind[errors_at], batch.error_base[errors_at] = kind, base
+                    error_position[errors_at] = c
+                    error_t[errors_at] = t - 1 if kind == INSERTION else t
+                    error_kind[errors_at], error_base[errors_at] = kind, base
                     errors_at += 1
                 out[sequence + c] = base
                 if kind != INSERTION:
@@ -236,13 +262,12 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
                     t += 1
                 c += 1
             out[sequence + length], out[sequence + length + 1], out[sequence + length + 2] = 10, 43, 10
-            for k in range(length):
-                out[sequence + length + 3 + k] = quality[k]
+            copy_forward(out[sequence + length + 3 :], qualities[mate, row], length)
             out[sequence + 2 * length + 3] = 10
-            batch.sequence_at[r], batch.quality_at[r], batch.length[r] = sequence, sequence + length + 3, length
-            batch.tail[r] = min(tail, length) if copy >= 0 else 0
-            batch.used[r, 0] = min(t, size) if copy >= 0 else 0
-    batch.error_at[2 * len(molecules.kind)] = errors_at
+            sequence_at[r], quality_at[r], lengths[r] = sequence, sequence + length + 3, length
+            tails[r] = min(tail, length) if copy >= 0 else 0
+            useds[r, 0] = min(t, size) if copy >= 0 else 0
+    error_at[2 * len(parts)] = errors_at
     return errors_at
 
 
@@ -268,6 +293,7 @@ def read_illumina(library, pool: Pool, molecules, first: int, stream: np.uint64,
 
 def twins(library, pool: Pool, molecules, first: int, junk: np.uint64, batch: Batch) -> list[np.ndarray]:
     """Return the FASTQ text of both mates' error-free twins, uint8 each."""
-    out = [np.empty_like(batch.text_1), np.empty_like(batch.text_2)]
+    size = len(molecules.kind) * (HEADER + 2 * pool.quality.shape[2] + 4)
+    out = [np.empty(size, np.uint8), np.empty(size, np.uint8)]
     _twins(library, pool, molecules, np.int64(first), junk, batch, *out)
     return out

@@ -58,7 +58,7 @@ def last_at_most(values, first, last, x):
     return first - 1
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def to_copy(lib, copy, start, offset):
     """Return where reference base `start` (or base `offset` of the insertion before it) lies on a copy."""
     b = last_at_most(lib.block_ref, lib.block_at[copy], lib.block_at[copy + 1], start)
@@ -72,7 +72,7 @@ def to_copy(lib, copy, start, offset):
     return lib.block_hap[b] + lib.block_bases[b] + inside - lib.block_removed[b]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _place(state, lib, shape, wanted, out, i, part):
     """Put a molecule of `wanted` bases somewhere; False where there is no place for it."""
     illumina = len(shape.lengths) == 0

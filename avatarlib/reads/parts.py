@@ -5,11 +5,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from avatarlib.reads import align, bgzf, illumina, long, molecules, streams, truth
-from avatarlib.reads.batch import new_batch
+from avatarlib.reads.batch import Batch, new_batch
 from avatarlib.reads.config import Config
 from avatarlib.reads.library import Library, load_library
 from avatarlib.reads.profile import IlluminaProfile, LongProfile
@@ -49,7 +50,23 @@ class Plan:
         names = [name + ending for name in (*reads, *twins)]
         if self.config.truth.bam:
             names.append("truth.bam")
-        return names + (["events.tsv.gz"] if self.config.truth.events else []) + ["fragments.tsv.gz"]
+        tables = ("events", "fragments")
+        return names + [f"{table}.tsv.gz" for table in tables if getattr(self.config.truth, table)]
+
+    def in_place(self, name: str) -> int:
+        """Return the bytes of a molecule in a stream whose records have one size, so that parts go straight to their
+        place in the final file; 0 for streams whose parts are joined later."""
+        fixed = self.paired and name.endswith(".fastq")
+        return illumina.HEADER + 2 * self.config.reads.length + 4 if fixed else 0
+
+    def open_part(self, name: str, part: int, first: int, folder: Path) -> BinaryIO:
+        """Open a part's own file, or the final one at the part's place."""
+        record = self.in_place(name)
+        if not record:
+            return (folder / f"{part:06d}.{name}").open("wb")
+        file = (self.folder / "out" / name).open("r+b")
+        file.seek(first * record)
+        return file
 
 
 @dataclass
@@ -61,6 +78,7 @@ class Worker:
     shape: molecules.Shape
     model: illumina.Pool | long.Model
     names: truth.Names
+    batch: Batch | None = None
 
     @classmethod
     def start(cls, plan: Plan) -> "Worker":
@@ -106,7 +124,7 @@ def make_part(worker: Worker, part: int, folder: Path) -> dict:
     last = min(first + plan.batch * PART_BATCHES, plan.molecules)
     counts = {"molecules": last - first, "reads": 0, "bases": 0, "labels": np.zeros(len(truth.CLASSES), np.int64)}
     counts |= {"errors": np.zeros(3, np.int64), "template": 0, "kinds": np.zeros(len(molecules.KINDS), np.int64)}
-    files = {name: (folder / f"{stem}.{name}").open("wb") for name in plan.files()}
+    files = {name: plan.open_part(name, part, first, folder) for name in plan.files()}
     try:
         for begin in range(first, last, plan.batch):
             _batch(worker, begin, min(plan.batch, last - begin), files, counts)
@@ -131,9 +149,12 @@ def _batch(worker: Worker, first: int, n: int, files: dict, counts: dict) -> Non
     if plan.paired:
         most = reads.length
         record = illumina.HEADER + 2 * reads.length + 4
-        batch = new_batch(2 * n, n * record, 2 * n * reads.length, paired=True)
+        if worker.batch is None:  # its pages are written again and again, which spares the system to clear new ones
+            most_reads = min(plan.batch, plan.molecules)
+            worker.batch = new_batch(2 * most_reads, most_reads * record, 2 * most_reads * most, paired=True)
+        batch = worker.batch
         made = illumina.read_illumina(library, worker.model, drawn, first, stream, junk, batch)
-        texts = [batch.text_1, batch.text_2]
+        texts = [batch.text_1[: n * record], batch.text_2[: n * record]]
     else:
         most = int(sizes.max())
         room = 4 * int(sizes.sum()) + 1000 * n
@@ -153,7 +174,7 @@ def _batch(worker: Worker, first: int, n: int, files: dict, counts: dict) -> Non
         for label, text in zip(labels, twins, strict=True):
             files[f"error_free{label}{ending}"].write(pack(text))
     if plan.config.truth.bam or plan.config.truth.events:
-        most_errors = int(np.diff(batch.error_at).max(initial=0))
+        most_errors = int(np.diff(batch.error_at[: per * n + 1]).max(initial=0))
         span = truth.longest_span(library, drawn)
         room = align.room(int(max(most, sizes.max())), most_errors, span)
         for bam, events in truth.write(library, batch, drawn, first, plan.paired, room, worker.names, counts["labels"], _OUTPUT):
@@ -161,10 +182,11 @@ def _batch(worker: Worker, first: int, n: int, files: dict, counts: dict) -> Non
                 files["truth.bam"].write(bgzf.compress(bam, 0))
             if plan.config.truth.events:
                 files["events.tsv.gz"].write(bgzf.compress(events, LEVEL))
-    files["fragments.tsv.gz"].write(bgzf.compress(truth.fragments(library, drawn, first, worker.names), LEVEL))
+    if plan.config.truth.fragments:
+        files["fragments.tsv.gz"].write(bgzf.compress(truth.fragments(library, drawn, first, worker.names), LEVEL))
     counts["reads"] += per * n
-    counts["bases"] += int(batch.length.sum())
-    counts["template"] += int(batch.used.sum())
+    counts["bases"] += int(batch.length[: per * n].sum())
+    counts["template"] += int(batch.used[: per * n].sum())
     counts["errors"] += np.bincount(batch.error_kind[:made], minlength=3)
     counts["kinds"] += np.bincount(drawn.kind, minlength=len(molecules.KINDS))
 

@@ -146,7 +146,8 @@ class Genome:
     """All contigs in the order of truth.bam, and the copies of them that exist.
 
     `known[contig]` holds position * 256 + base of every SNP allele of the VCF, sorted; `copies` is keyed by contig,
-    donor (`*` where the source is no person) and haplotype (then 0).
+    donor (`*` where the source is no person) and haplotype (then 0). The VCF and the haplotypes may call a contig as
+    the donors' reference does (`own`), where truth.bam has to put the source before it.
     """
 
     names: list[bytes]
@@ -154,6 +155,7 @@ class Genome:
     human: list[bool]
     bases: list[bytes]
     index: dict[bytes, int]
+    own: dict[bytes, int]
     breaks: list[list[int]]  # where runs of other letters than A, C, G, T begin
     known: list[array] = field(default_factory=list)
     copies: dict[tuple[int, bytes, int], Copy] = field(default_factory=dict)
@@ -176,10 +178,11 @@ def read_reference(path: Path) -> dict[bytes, bytes]:
     return {name: b"".join(pieces).upper() for name, pieces in found.items()}
 
 
-def genome(contigs: list[tuple[bytes, bytes, bool, bytes]]) -> Genome:
-    """Put contigs (name, source, human, bases) together; those that are no person's get their one copy."""
-    names, sources, human, bases = (list(column) for column in zip(*contigs, strict=True))
+def genome(contigs: list[tuple[bytes, bytes, bool, bytes, bytes]]) -> Genome:
+    """Put contigs (name, source, human, bases, own name) together; those of no person get their one copy."""
+    names, sources, human, bases, owns = (list(column) for column in zip(*contigs, strict=True))
     breaks = [[run.start() for run in re.finditer(rb"[^ACGT]+", text)] for text in bases]
     copies = {(i, b"*", 0): Copy(text, []) for i, text in enumerate(bases) if not human[i]}
     index = {name: i for i, name in enumerate(names)}
-    return Genome(names, sources, human, bases, index, breaks, [array("q") for _ in names], copies)
+    own = {name: i for i, name in reversed(list(enumerate(owns))) if human[i]}
+    return Genome(names, sources, human, bases, index, own, breaks, [array("q") for _ in names], copies)

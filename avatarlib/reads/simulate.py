@@ -170,7 +170,8 @@ def _variation(config: Config, profile, work: Path, progress: Progress) -> dict:
     out = work / "out"
     write_vcf(out / "variants.vcf.gz", genomes)
     progress("variation", 0.5)
-    _save_haplotypes(out / "haplotypes.fa.gz", genomes)
+    if config.truth.haplotypes:
+        _save_haplotypes(out / "haplotypes.fa.gz", genomes)
     _save_donors(out / "donors.csv", genomes)
     _save_trees(out / "genealogies", genomes)
     shape = Plan(config, profile, work, 0, 0, [], [], [])
@@ -262,6 +263,9 @@ def _make(plan: Plan, work: Path, workers: int, progress: Progress) -> list[dict
     folder = work / "parts"
     there = {int(path.stem): json.loads(path.read_text()) for path in folder.glob("*.json")}
     wanted = [part for part in range(plan.parts) if part not in there]
+    for name in plan.files():
+        if plan.in_place(name):
+            (work / "out" / name).touch()
     made = [plan.parts - len(wanted)]
     progress("reads", made[0] / plan.parts)
 
@@ -279,8 +283,9 @@ def _make(plan: Plan, work: Path, workers: int, progress: Progress) -> list[dict
 def _join(plan: Plan, work: Path, prepared: dict, counts: list[dict], progress: Progress) -> dict:
     """Lay the parts of every stream end to end, sort the alignments; return the counts of the whole."""
     heads = {"events.tsv.gz": truth.EVENTS_HEADER.encode(), "fragments.tsv.gz": truth.FRAGMENTS_HEADER.encode()}
-    for number, name in enumerate(plan.files()):
-        progress("joining", number / len(plan.files()))
+    names = [name for name in plan.files() if not plan.in_place(name)]
+    for number, name in enumerate(names):
+        progress("joining", number / len(names))
         target = work / "out" / name if name != "truth.bam" else work / "unsorted.bam"
         with target.open("wb") as out:
             if name == "truth.bam":

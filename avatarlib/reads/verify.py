@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avatarlib.errors import InputError
-from avatarlib.reads.verify_differences import Differences
 from avatarlib.reads.rebuild import Genome, genome, read_reference
 from avatarlib.reads.verify_bam import check_alignments
+from avatarlib.reads.verify_differences import Differences
 from avatarlib.reads.verify_genomes import check_haplotypes, read_variants
 from avatarlib.reads.verify_reads import Counts, Inputs, check_reads
 from avatarlib.reads.verify_text import Disagreement, Watch, shown
@@ -240,7 +240,8 @@ def _genome(run: dict, reference: Path | None, say: Progress) -> Genome:
         bases = read.get(entry["source"], {}).get(entry["contig"].encode())
         if bases is None:
             raise InputError(f"run.json: no contig {entry['contig']!r} in reference {entry['source']!r}")
-        contigs.append((entry["name"].encode(), entry["source"].encode(), human[entry["source"]], bases))
+        texts = [entry[key].encode() for key in ("name", "source", "contig")]
+        contigs.append((texts[0], texts[1], human[entry["source"]], bases, texts[2]))
     if len({name for name, *_ in contigs}) < len(contigs) or len(contigs) != sum(map(len, read.values())):
         raise InputError("run.json: contigs does not list each contig of the references once: make the folder again")
     return genome(contigs)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from avatarlib.errors import InputError
-from avatarlib.reads.verify_differences import NONE, Differences, canonical, of_alignment
 from avatarlib.reads.rebuild import Genome, reverse_complement
+from avatarlib.reads.verify_differences import NONE, Differences, canonical, of_alignment
 from avatarlib.reads.verify_events import number_of
 from avatarlib.reads.verify_reads import PAIRED, REVERSE, SUPPLEMENTARY, UNMAPPED, Expected
 from avatarlib.reads.verify_text import Disagreement, Watch, blocks, shown

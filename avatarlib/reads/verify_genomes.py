@@ -64,7 +64,7 @@ def read_variants(path: Path, genome: Genome, watch: Watch | None = None) -> All
             continue
         if len(fields) != len(FIXED) + len(found.donors):
             raise InputError(f"{where}: {len(fields)} columns, unlike the header: make the folder again")
-        contig = genome.index.get(fields[0])
+        contig = genome.index.get(fields[0], genome.own.get(fields[0]))
         if contig is None or not fields[1].isdigit():
             raise InputError(f"{where}: no such place as {shown(fields[0])}:{shown(fields[1])} in the reference")
         position, reference, alleles = int(fields[1]) - 1, fields[3], fields[4].split(b",")
@@ -122,7 +122,11 @@ def check_haplotypes(path: Path, genome: Genome, alleles: Alleles, watch: Watch 
         _ended(path, name, done, len(rebuilt))
         name, done = line[1:], 0
         contig, donor, haplotype = ([*name.rsplit(b"|", 2), b"", b""])[:3]
-        key = (genome.index.get(contig, -1), donor, int(haplotype) if haplotype in (b"1", b"2") else 0)
+        key = (
+            genome.index.get(contig, genome.own.get(contig, -1)),
+            donor,
+            int(haplotype) if haplotype in (b"1", b"2") else 0,
+        )
         if key[0] < 0 or not genome.human[key[0]] or donor not in donors or not key[2] or key in copies:
             raise Disagreement(f"{path.name}, line {number}: no such copy as {shown(name)}, or it comes twice")
         present = alleles.present.get((key[0], donors[donor]), (True, True))

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avatarlib.reads.verify_differences import NONE, Differences, canonical, of_rows
 from avatarlib.reads.rebuild import Genome
+from avatarlib.reads.verify_differences import NONE, Differences, canonical, of_rows
 from avatarlib.reads.verify_events import TAILS, EventRows, Row, check_row, molecules
 from avatarlib.reads.verify_replay import Fail, Leg, Share, replay, shares, stretch
 from avatarlib.reads.verify_text import Disagreement, Watch, fastq, shown

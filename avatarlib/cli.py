@@ -12,6 +12,7 @@ from avatarlib.run import numerics
 EXIT_CODES = (
     "exit codes: 0 all pass; 1 not all pass, or the calibration is vacuous; 2 wrong input or call; 3 internal failure"
 )
+READS_EXIT_CODES = "exit codes: 0 done; 1 the files disagree; 2 wrong input or call; 3 internal failure"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.run(options)
     except KeyboardInterrupt:
-        print("avatar: interrupted; nothing was written", file=sys.stderr)
+        print(f"avatar: interrupted; {options.interrupted}", file=sys.stderr)
         return 130
     except Exception as error:
         if options.debug:
@@ -36,8 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="avatar", description="Synthetic eyes, and proof how far they identify a person."
+        prog="avatar", description="Synthetic eyes and human sequences, and proof how far they identify a person."
     )
+    parser.set_defaults(interrupted="nothing was written")
     parser.add_argument("--version", action="version", version=f"avatar {avatarlib.__version__}")
     groups = parser.add_subparsers(metavar="GROUP", required=True)
     privacy = groups.add_parser("privacy", help="decide which images may be shared")
@@ -65,9 +67,67 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--seed", type=int, default=0, help="of splits and transformations (default %(default)s)")
     check.set_defaults(run=_privacy_check)
-    for leaf in (check,):
+    for leaf in (check, *_reads_parsers(groups)):
         leaf.add_argument("--debug", action="store_true", help="show the traceback of a failure")
     return parser
+
+
+def _reads_parsers(groups) -> list[argparse.ArgumentParser]:
+    reads = groups.add_parser("reads", help="simulate human reads whose every difference is known")
+    actions = reads.add_subparsers(metavar="ACTION", required=True)
+
+    config = actions.add_parser("config", help="print a commented configuration with all defaults")
+    config.set_defaults(run=_reads_config)
+
+    simulate = actions.add_parser(
+        "simulate",
+        help="simulate donors, their variants, and reads with errors",
+        description="Simulate human variation and sequencing errors, kept apart, with the truth about every base. "
+        "Stopped runs go on where they were when the same command is given again.",
+        epilog=READS_EXIT_CODES,
+    )
+    simulate.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML, see `avatar reads config`")
+    simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write")
+    simulate.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one key, such as errors.seed=4; may come again"
+    )
+    simulate.set_defaults(run=_reads_simulate, interrupted="what is done is kept, the same command goes on")
+
+    verify = actions.add_parser(
+        "verify",
+        help="rebuild every read from reference, variants and events",
+        description="Rebuild every read of a simulation from its reference, variants and events, and compare.",
+        epilog=READS_EXIT_CODES,
+    )
+    verify.add_argument("folder", type=Path, metavar="DIR", help="folder that `avatar reads simulate` wrote")
+    verify.add_argument("--reference", type=Path, metavar="FILE", help="where the reference lies now, if it moved")
+    verify.set_defaults(run=_reads_verify)
+    return [config, simulate, verify]
+
+
+def _reads_config(options: argparse.Namespace) -> int:
+    from avatarlib.reads import config
+
+    print(config.commented(), end="")
+    return 0
+
+
+def _reads_simulate(options: argparse.Namespace) -> int:
+    from avatarlib.reads import config
+    from avatarlib.reads.simulate import simulate
+
+    record = simulate(config.load(options.config, options.set), options.out, progress=_progress("checksums"))
+    counts = record["counts"]
+    print(f"{counts['reads']:,} reads, {counts['bases']:,} bases, {record['variants']:,} variants: {options.out}")
+    return 0
+
+
+def _reads_verify(options: argparse.Namespace) -> int:
+    from avatarlib.reads.verify import verify
+
+    report = verify(options.folder, reference=options.reference, progress=_progress("alignments"))
+    print("\n".join(report.lines()))
+    return 0 if report.first is None else 1
 
 
 def _privacy_check(options: argparse.Namespace) -> int:
@@ -85,7 +145,7 @@ def _privacy_check(options: argparse.Namespace) -> int:
         recall=options.recall,
         persons_from_name=options.persons_from_name,
         seed=options.seed,
-        progress=_progress(),
+        progress=_progress("candidates"),
     )
     release.write_check(result, options.out)
     print(result.report["headline"])
@@ -93,15 +153,15 @@ def _privacy_check(options: argparse.Namespace) -> int:
     return 0 if result.passed else 1
 
 
-def _progress():
-    """One line a step on a log, an overwritten one on a terminal; always on standard error."""
+def _progress(final: str):
+    """One line a step on a log, an overwritten one on a terminal until step `final` is done; on standard error."""
     terminal, last = sys.stderr.isatty(), [None]
 
     def say(step: str, done: float) -> None:
         if terminal:
             print(
                 f"\r\x1b[K{step} {done:.0%}",
-                end="\n" if (step, done) == ("candidates", 1) else "",
+                end="\n" if (step, done) == (final, 1) else "",
                 file=sys.stderr,
                 flush=True,
             )

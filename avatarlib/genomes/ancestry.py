@@ -15,7 +15,7 @@ import numpy as np
 from avatarlib.errors import InputError
 from avatarlib.genomes.demography import History, scaled
 from avatarlib.genomes.fasta import Reference
-from avatarlib.genomes.people import AUTOSOME, FEMALE, MALE, M, Pedigree, X, Y, contig_kind, copies_of
+from avatarlib.genomes.people import AUTOSOME, MALE, M, Pedigree, X, Y, contig_kind, copies_of
 from avatarlib.genomes.settings import Variation
 from avatarlib.seeds import child_seed, generator
 

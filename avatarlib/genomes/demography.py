@@ -57,9 +57,7 @@ def history(settings: Variation) -> History:
         raise InputError(f"model {settings.model}: none of its populations lives today: choose another model")
     for name in settings.populations:
         if name not in living:
-            raise InputError(
-                f"model {settings.model}: no living population {name!r}: choose from {', '.join(living)}"
-            )
+            raise InputError(f"model {settings.model}: no living population {name!r}: choose from {', '.join(living)}")
     if settings.pedigree and len(settings.populations) > 1:
         raise InputError(f"{settings.pedigree}: relatives come from one population: name one in populations")
     return History(demography, living, next((name for name in HOMES if name in living), living[0]))

@@ -65,7 +65,9 @@ def against_reference(sites: Sites, carries: np.ndarray) -> Variants:
     return Variants(*columns, derived, genotypes)
 
 
-def genealogy(bundle: Bundle, pieces: Pieces, sites: Sites, variants: Variants, sequence: np.ndarray):
+def genealogy(
+    bundle: Bundle, pieces: Pieces, sites: Sites, variants: Variants, sequence: np.ndarray
+) -> "tskit.TreeSequence":
     """Return the tree sequence of one contig with a site for each variant, at its position in a VCF file (0-based).
 
     Ancestral and derived states are REF and ALT, or the reverse where the reference is derived.
@@ -75,7 +77,7 @@ def genealogy(bundle: Bundle, pieces: Pieces, sites: Sites, variants: Variants, 
     source = bundle.trees.tables
     samples = np.arange(len(bundle.copies) + 1)
     nodes = np.unique(np.concatenate([samples, pieces.child, pieces.parent]))
-    tables: tskit.TableCollection = tskit.TableCollection(len(sequence))
+    tables = tskit.TableCollection(len(sequence))
     tables.time_units = source.time_units
     tables.populations.replace_with(source.populations)
     tables.individuals.replace_with(source.individuals)

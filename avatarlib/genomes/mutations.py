@@ -66,7 +66,10 @@ def place(sequence: np.ndarray, name: str, pieces: Pieces, settings: Variation, 
     area = (pieces.right - pieces.left) * pieces.generations
     total = float(area.sum())
     rates = (settings.sv_rate, settings.indel_rate, settings.snp_rate)
-    draws = [_draws(settings.mutation_seed, name, what, r * total / (2 * age)) for what, r in zip(CLASSES, rates, strict=True)]
+    draws = [
+        _draws(settings.mutation_seed, name, what, r * total / (2 * age))
+        for what, r in zip(CLASSES, rates, strict=True)
+    ]
     if not any(map(len, draws)):
         return _NONE, [0, 0, 0]
     edges = np.cumsum(area)
@@ -151,7 +154,12 @@ def _sorted(placed) -> Sites:
     index = np.repeat(begin - offsets[:-1], written) + np.arange(offsets[-1])
     removed = np.where((kind == INSERTION) | (kind == DUPLICATION), 0, length)
     return Sites(
-        position, removed.astype(np.int32), offsets, LETTERS[alleles[index]], kind.astype(np.uint8), node.astype(np.int32)
+        position,
+        removed.astype(np.int32),
+        offsets,
+        LETTERS[alleles[index]],
+        kind.astype(np.uint8),
+        node.astype(np.int32),
     )
 
 

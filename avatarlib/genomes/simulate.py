@@ -11,6 +11,7 @@ from avatarlib.genomes.ancestry import Bundle, genealogies
 from avatarlib.genomes.demography import history, pair_age
 from avatarlib.genomes.fasta import Reference
 from avatarlib.genomes.genotypes import against_reference, carriers, cut, genealogy
+from avatarlib.genomes.known_sites import draw_sites, read_sites
 from avatarlib.genomes.mutations import CLASSES, place
 from avatarlib.genomes.people import donors_table
 from avatarlib.genomes.settings import KNOWN_SITES, Variation
@@ -115,3 +116,19 @@ def _mutated(bundle: Bundle, reference: Reference, settings: Variation, age: flo
         trees = genealogy(bundle, pieces[k], sites[k], variants, sequences[k]) if keep_trees else None
         contigs.append(Contig(name, bundle.copies, variants, trees))
     return contigs
+
+
+def _from_sites(reference: Reference, settings: Variation) -> Genomes:
+    """Donors whose genotypes are drawn from known sites; no genealogies."""
+    donors, _ = donors_table(settings, reference.names, "")
+    populations = list(settings.populations) or [""]
+    sites, left_out = read_sites(settings.sites, reference, populations)
+    home = [populations.index(person["population"]) for person in donors]
+    sexes = [person["sex"] for person in donors]
+    contigs = []
+    for contig, name in enumerate(reference.names):
+        length = reference.length(contig)
+        variants, copies, overlapping = draw_sites(sites[contig], name, home, sexes, length, settings.mutation_seed)
+        left_out["sites that overlap another"] += overlapping
+        contigs.append(Contig(name, copies, variants, None))
+    return Genomes(reference, donors, tuple(contigs), {what: n for what, n in left_out.items() if n})

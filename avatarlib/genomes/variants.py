@@ -103,3 +103,23 @@ def written(variants: Variants, sequence: np.ndarray) -> tuple[list[bytes], list
     anchors = [bases[a:b] for a, b in zip(first.tolist(), variants.position.tolist(), strict=True)]
     spans = zip(anchors, offsets[:-1], offsets[1:], strict=True)
     return reference, [anchor + alleles[a:b] for anchor, a, b in spans]
+
+
+def join_variants(edits: list[tuple[int, int, bytes, int]], derived: list[bool], genotypes: np.ndarray) -> Variants:
+    """Make `Variants` of (position, reference length, allele, kind) that are sorted and don't overlap.
+
+    Parameters
+    ----------
+    genotypes
+        int8 [edits, copies].
+    """
+    position, removed, alleles, kind = zip(*edits, strict=True) if edits else ((), (), (), ())
+    return Variants(
+        position=np.array(position, np.int64),
+        reference_length=np.array(removed, np.int32),
+        allele_offsets=np.cumsum([0, *map(len, alleles)], dtype=np.int64),
+        alleles=np.frombuffer(b"".join(alleles), np.uint8),
+        kind=np.array(kind, np.uint8),
+        reference_is_derived=np.array(derived, bool),
+        genotypes=genotypes,
+    )

@@ -76,7 +76,7 @@ def simulate(config: Config, out: Path, *, progress: Progress = lambda step, don
         counts = _make(plan, work, config.workers, progress)
         record = _join(plan, work, prepared, counts, progress)
         record = {"schema": SCHEMA, "key": key, "version": avatarlib.__version__, "config": settings} | record
-        record |= {"inputs": inputs}
+        record |= {"inputs": inputs, "references": _references(config, inputs, out)}
         progress("checksums", 0)
         record["outputs"] = {
             path.relative_to(work / "out").as_posix(): file_sha256(path)
@@ -103,6 +103,16 @@ def _inputs(config: Config) -> dict[str, Path]:
     if config.errors.profile != "default":
         files["errors.profile"] = Path(config.errors.profile)
     return files
+
+
+def _references(config: Config, inputs: dict[str, str], out: Path) -> list[dict]:
+    """Return where the references lie as seen from the output folder, for `verify`."""
+    rows = [(HUMAN, "reference", config.reference, True)]
+    rows += [(source.name, f"mixture.{source.name}", source.reference, source.human) for source in config.mixture]
+    return [
+        {"name": name, "path": os.path.relpath(path, out), "sha256": inputs[key], "human": human}
+        for name, key, path, human in rows
+    ]
 
 
 def _earlier(out: Path, key: str) -> dict | None:

@@ -97,7 +97,7 @@ def verify(folder: Path, *, reference: Path | None = None, progress: Progress | 
     if not run["truth"].get("events"):
         raise InputError(f"{folder}: the run has truth.events: false, and without events no read can be rebuilt")
     try:
-        known = _genome(run, reference, say)
+        known = _genome(folder, run, reference, say)
         report = _contents(folder, run, outputs, known, report, say)
     except InputError as error:  # of a file that is no longer what was written, damage is a disagreement as well
         if changed is None:
@@ -222,13 +222,13 @@ def _need(folder: Path, outputs: dict, name: str) -> Path:
     return path
 
 
-def _genome(run: dict, reference: Path | None, say: Progress) -> Genome:
+def _genome(folder: Path, run: dict, reference: Path | None, say: Progress) -> Genome:
     humans = [bool(entry.get("human")) for entry in run["references"]]
     mine = humans.index(True) if True in humans else 0
     read: dict[str, dict[bytes, bytes]] = {}
     for i, entry in enumerate(run["references"]):
         say("reference", i / len(run["references"]))
-        path = Path(reference) if reference and i == mine else Path(entry["path"])
+        path = Path(reference) if reference and i == mine else folder / entry["path"]
         if not path.is_file():
             raise InputError(f"{path}: the reference is not there: say where it is with --reference")
         if file_sha256(path) != entry["sha256"]:

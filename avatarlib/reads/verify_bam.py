@@ -230,19 +230,11 @@ def _check(record: Alignment, slot: int, genome: Genome, expected: Expected, gro
     if not 0 <= contig < len(genome.bases) or not operations:
         return "mapped, but without contig or CIGAR"
     reference = genome.bases[contig]
-    kinds = "".join([letter for letter, _ in operations])
-    shows = sum([count for letter, count in operations if letter in "MIS=X"])
-    spans = sum([count for letter, count in operations if letter in "MD=X"])
-    inner = kinds.strip("S")
-    if kinds.strip("MIDS=X") or "S" in inner or shows != len(bases) or "M" not in inner.replace("=", "M"):
-        return "the CIGAR does not fit the read"
-    if inner[0] == "D" or inner[-1] == "D":
-        return "the alignment begins or ends with a deletion"
-    if position < 0 or position + spans > len(reference):
-        return "it lies outside its contig"
-    if len(operations) == 1 and bases == reference[position : position + shows]:
-        first, last, differences, nm, md = position, position + shows - 1, NONE, 0, b"%d" % shows
+    if operations == [("M", len(bases))] and bases == reference[position : position + len(bases)] and position >= 0:
+        first, last, differences, nm, md = position, position + len(bases) - 1, NONE, 0, b"%d" % len(bases)
     else:
+        if problem := _unfit(operations, position, len(bases), len(reference)):
+            return problem
         *forms, first, last, md = of_alignment(operations, position, bases, reference, reverse)
         differences = canonical(*forms, first, last)
         nm = len(forms[0]) + sum([count for letter, count in operations if letter in "ID"])
@@ -258,6 +250,20 @@ def _check(record: Alignment, slot: int, genome: Genome, expected: Expected, gro
         found.differing.append(slot)
     if wanted is not None and slot in wanted:
         wanted[slot] = differences
+    return None
+
+
+def _unfit(operations: list[tuple[str, int]], position: int, size: int, length: int) -> str | None:
+    kinds = "".join([letter for letter, _ in operations]).replace("=", "M").replace("X", "M")
+    shows = sum([count for letter, count in operations if letter in "MIS=X"])
+    spans = sum([count for letter, count in operations if letter in "MD=X"])
+    inner = kinds.strip("S")
+    if inner.strip("MID") or "S" in inner or shows != size or "M" not in inner or not all([n for _, n in operations]):
+        return "the CIGAR does not fit the read"
+    if inner[0] == "D" or inner[-1] == "D":
+        return "the alignment begins or ends with a deletion"
+    if position < 0 or position + spans > length:
+        return "it lies outside its contig"
     return None
 
 

@@ -115,15 +115,17 @@ def check_reads(
                 legs = [(part, part.reverse) for part in parts]
             flags = (DUPLICATE if kind == b"duplicate" else 0) | (PAIRED | 0x40 * mate if paired else 0)
             fail = _failing(path, files.events, name)
+            twin = None  # of junk no truth is written but the read itself, with its errors
             if legs:
-                whole = _follow(legs, record, rows, flags, genome, expected, wanted, fail)
+                twin = _follow(legs, record, rows, flags, genome, expected, wanted, fail)
+                if paired and twins:
+                    twin = _twin(legs, files, mate)
             else:
-                whole = _junk(record, rows, fail)
+                _check_junk(record, rows, fail)
                 expected.add(flags | UNMAPPED, hash((bases, qualities)))
                 if not paired:
                     expected.add(NO_RECORD)
             if twins:
-                twin = _twin(legs, bases, files, mate) if paired else whole
                 there = files.twins[mate - 1]
                 _check_twin(_take(twins[mate - 1], there, name), twin, qualities, paired, there)
                 counts.twins += 1
@@ -156,22 +158,19 @@ def _failing(path: Path, events: Path, name: bytes) -> Fail:
     return fail
 
 
-def _junk(record: Record, rows: list[Row], fail: Fail) -> bytes:
+def _check_junk(record: Record, rows: list[Row], fail: Fail) -> None:
     if len(rows) != 1 or rows[0].kind != b"junk" or rows[0].at or rows[0].read != record[1]:
         raise fail("a junk read without the one row that holds it verbatim")
-    return record[1]
 
 
-def _twin(legs: list[Leg], bases: bytes, files: Inputs, mate: int) -> bytes:
-    if not legs:
-        return bases
+def _twin(legs: list[Leg], files: Inputs, mate: int) -> bytes:
     template = stretch(legs[0], files.length) + files.adapters[mate - 1]
     return (template + b"A" * files.length)[: files.length]
 
 
-def _check_twin(twin: Record, bases: bytes, qualities: bytes, paired: bool, path: Path) -> None:
-    if twin[1] != bases or twin[2] != (qualities if paired else b"I" * len(bases)):
-        what = "bases are not the haplotype's" if twin[1] != bases else "qualities are not as documented"
+def _check_twin(twin: Record, bases: bytes | None, qualities: bytes, paired: bool, path: Path) -> None:
+    if twin[1] != (twin[1] if bases is None else bases) or twin[2] != (qualities if paired else b"I" * len(twin[1])):
+        what = "qualities are not as documented" if bases in (None, twin[1]) else "bases are not the haplotype's"
         raise Disagreement(f"{path.name}, read {shown(twin[0])}: {what}")
 
 

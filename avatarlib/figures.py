@@ -208,3 +208,69 @@ def cone_plane(threshold: float, b: float, sets: Mapping, *, width: float = 7.0,
     axis.set_ylim(bottom=0)
     axis.legend(fontsize=8)
     return fig
+
+
+def pileup(pile, *, width: float = 7.0, row: float = 0.05, surest: int = 30):
+    """Return a figure of reads over reference columns: colour says why a base is there, paleness how unsure it is.
+
+    Parameters
+    ----------
+    pile
+        An `avatarlib.reads.pileup.Pileup`.
+    width, row
+        Inches: of the figure, and the height of one read.
+    surest
+        Stated quality (Phred) from which on colours are full.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from avatarlib.reads.pileup import ERROR, Pileup
+    >>> reads = pd.DataFrame({"donor": ["a"], "haplotype": [1]})
+    >>> acgt, cause = np.frombuffer(b"ACGT", np.uint8), np.array([[0, 0, ERROR, 0]], np.uint8)
+    >>> pile = Pileup("chr1", np.arange(4), np.zeros(4, int), acgt, acgt[None], np.full((1, 4), 30), cause, reads)
+    >>> [len(axis.collections) for axis in pileup(pile).axes]
+    [3, 2]
+    """
+    rows, columns = pile.base.shape
+    heights = [rows * row, 0.6]
+    fig, (axis, key) = new(2, 1, width=width, height=sum(heights) + 0.9, gridspec_kw={"height_ratios": heights})
+    y, x = np.nonzero(pile.base)
+    none = np.isin(pile.base[y, x], (ord("-"), ord(" ")))
+    _tiles(axis, x, y, pile.cause[y, x], np.where(none, 1.0, pile.quality[y, x] / surest), np.where(none, 0.3, 0.9))
+    group = pile.reads.donor.astype(str) + "\nhaplotype " + pile.reads.haplotype.astype(str)
+    first = np.flatnonzero(group.ne(group.shift()))
+    axis.set_yticks((first + np.append(first[1:], rows) - 1) / 2, group.iloc[first], fontsize=7)
+    axis.hlines(first[1:] - 0.5, -0.5, columns - 0.5, color=COLOURS["black"], lw=0.6)
+    ticks = np.flatnonzero((pile.inserted == 0) & ((pile.position + 1) % 20 == 0))
+    axis.set_xticks(ticks, [f"{place:,}" for place in pile.position[ticks] + 1], fontsize=7)
+    axis.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
+    axis.set_xlabel(f"position on {pile.contig} (bases)", fontsize=8)
+
+    y, x = np.divmod(np.arange(4 * surest), surest)
+    _tiles(key, x, y, y.astype(np.uint8), (x + 1) / surest, np.full(len(x), 0.9))
+    names = ["as the reference", "variant: the person", "error: the machine", "error at a variant, or like one"]
+    key.set_yticks(range(4), names, fontsize=7)
+    key.set_xticks([9, 19, surest - 1], ["10", "20", f"{surest} and more"], fontsize=7)
+    key.set(xlim=(-0.5, 2.4 * surest), ylim=(3.6, -0.6))
+    key.set_xlabel("stated quality (Phred); a thin line: no base", fontsize=8, loc="left")
+    key.spines[:].set_visible(False)
+    for one in (axis, key):
+        one.grid(False)
+        one.tick_params(length=2)
+    return fig
+
+
+def _tiles(axis, x, y, cause, sureness, height) -> None:
+    """Draw cells, with a dot in those of the last cause; `sureness` (0 to 1) is how much of the colour is left."""
+    from matplotlib.collections import PolyCollection
+    from matplotlib.colors import to_rgb
+
+    colours = np.array([to_rgb(name) for name in ("#b0b0b0", COLOURS["blue"], COLOURS["orange"], COLOURS["red"])])
+    left = 0.3 + 0.7 * np.clip(sureness, 0, 1)[:, None]
+    corners = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+    size = np.stack([np.ones(len(x)), height], axis=-1)
+    cells = np.stack([x, y], axis=-1)[:, None] + corners * size[:, None]
+    axis.add_collection(PolyCollection(cells, facecolors=1 - left * (1 - colours[cause]), linewidths=0))
+    dotted = cause == 3
+    axis.scatter(x[dotted], y[dotted], s=3, color=COLOURS["black"], linewidths=0, zorder=3)

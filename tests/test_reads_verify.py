@@ -438,6 +438,7 @@ def record(name, flag, bases, qualities, alignment=None):
         made.flag |= 16 * reverse
     else:
         made.flag |= 4
+        made.set_tag("RG", "junk")
     return made
 
 
@@ -469,7 +470,7 @@ def write_bam(path: Path, records) -> None:
     header = {
         "HD": {"VN": "1.6", "SO": "coordinate"},
         "SQ": [{"SN": "chr1", "LN": 60}],
-        "RG": [{"ID": "d1", "SM": "d1"}, {"ID": "d2", "SM": "d2"}],
+        "RG": [{"ID": "d1", "SM": "d1"}, {"ID": "d2", "SM": "d2"}, {"ID": "junk", "SM": "junk"}],
     }
     with pysam.AlignmentFile(str(path), "wb", header=header) as file:
         for made in sorted(records, key=lambda r: (r.reference_id & 0xFFFFFFFF, r.reference_start)):

@@ -6,7 +6,7 @@ import numpy as np
 
 from avatarlib.genomes.ancestry import Bundle
 from avatarlib.genomes.mutations import Pieces, Sites
-from avatarlib.genomes.variants import Variants, first_base, no_variants, written
+from avatarlib.genomes.variants import Variants, first_base, written
 
 if TYPE_CHECKING:
     import tskit
@@ -53,16 +53,10 @@ def carriers(bundle: Bundle, sites: list[Sites]) -> np.ndarray:
 def against_reference(sites: Sites, carries: np.ndarray) -> Variants:
     """Turn descent into genotypes: 1 where a copy differs from the reference, which is the last sample.
 
-    Sites at which no copy differs from the reference are dropped.
+    Below a branch of a genealogy are some samples but never all, so some copy differs from the reference at each site.
     """
-    derived = carries[:, -1] == 1
-    genotypes = carries[:, :-1] ^ carries[:, -1:]
-    if len(genotypes) and not genotypes.any(axis=1).all():
-        raise AssertionError("a branch without samples below it, or with all of them")
-    if not len(genotypes):
-        return no_variants(genotypes.shape[1])
     columns = sites.position, sites.reference_length, sites.allele_offsets, sites.alleles, sites.kind
-    return Variants(*columns, derived, genotypes)
+    return Variants(*columns, carries[:, -1] == 1, carries[:, :-1] ^ carries[:, -1:])
 
 
 def genealogy(

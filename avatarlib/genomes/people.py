@@ -149,8 +149,8 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restkey="", restval="", strict=True)
-            header = {(name or "").strip() for name in reader.fieldnames or ()}
-            if not needed <= header <= needed | {"sex"}:
+            header = [name.strip() for name in reader.fieldnames or ()]
+            if sorted(header) not in (sorted(needed), sorted(needed | {"sex"})):
                 raise InputError(f"{path}, line 1: the columns must be donor,father,mother and perhaps sex")
             rows = []
             for row in reader:

@@ -51,7 +51,12 @@ class Variation(BaseModel):
     sv_shortest: int = Field(50, ge=10, le=1_000_000, description="bases; lengths are log-uniform")
     sv_longest: int = Field(5000, ge=10, le=1_000_000, description="bases")
 
-    recombination_rate: float = Field(1e-8, ge=0, le=1e-3, description="per base and generation")
+    recombination_rate: float = Field(
+        1e-8,
+        ge=0,
+        le=1e-3,
+        description="per base and generation; time grows with the square of rate x population size x contig length",
+    )
     population_size: float = Field(10_000, ge=1, le=1e8, description="diploid people, for the model constant")
 
     ancestry_seed: int = Field(1, ge=0, description="stream of the genealogies; nothing else depends on it alone")

@@ -114,7 +114,7 @@ def _rows(contig: Contig, sequence: np.ndarray, donors: int) -> Iterator[bytes]:
 
 def _cells(copies: Sequence[tuple[int, int]], donors: int) -> tuple[bytes, list[int]]:
     """Genotype columns with 0 for each copy, and the places of these zeros in the order of `copies`."""
-    owned = np.bincount([donor for donor, _ in copies], minlength=donors)
+    owned = np.bincount(np.array([donor for donor, _ in copies], np.int64), minlength=donors)
     text = b"".join((b"\t.", b"\t0", b"\t0|0")[several] for several in owned)
     return text, [place for place, letter in enumerate(text) if letter == ord("0")]
 
@@ -144,7 +144,7 @@ def read_vcf(path: Path, reference: Reference) -> Genomes:
     donors: list[dict] | None = None
     about: dict[str, dict] = {}
     index = {name: contig for contig, name in enumerate(reference.names)}
-    found: list[_Found] = [_Found() for _ in reference.names]
+    found, last = [_Found() for _ in reference.names], 0
     for number, line in lines(path):
         where = f"{path}, line {number}"
         if line.startswith("##"):
@@ -158,8 +158,9 @@ def read_vcf(path: Path, reference: Reference) -> Genomes:
             if fields[0] not in index:
                 raise InputError(f"{where}: no contig {fields[0][:50]!r} in the reference: use the VCF's own FASTA")
             contig = index[fields[0]]
-            if any(f.edits for f in found[contig + 1 :]):
-                raise InputError(f"{where}: contigs not in the reference's order: sort with bcftools sort")
+            if contig < last:
+                raise InputError(f"{where}: contigs are not in the reference's order: sort with bcftools sort")
+            last = contig
             _record(where, fields, reference, contig, found[contig])
     if donors is None:
         raise InputError(f"{path}: no line #CHROM: give a whole VCF file")

@@ -16,7 +16,8 @@ from avatarlib.reads.streams import SPREAD_IDENTITY, begin, below, key, mix, nor
 
 QUANTILES = 4097
 TRACK = 1 << 16  # positions of the local error level, read from a random place on
-_MOST_WRONG = 0.9
+_MOST_WRONG, _MOST_DELETED = 0.9, 0.6  # at one base
+_ROUNDS = 6
 
 
 class Model(NamedTuple):
@@ -68,6 +69,8 @@ def _composition(bases, longest, words, runs):
     run = np.empty(len(bases), np.int64)
     _runs(bases, len(bases), run)
     for k in range(len(bases)):
+        if bases[k] != ACGT[CODE[bases[k]]]:
+            continue
         runs[min(run[k], longest)] += 1
         if 0 < k < len(bases) - 1:
             words[16 * CODE[bases[k - 1]] + 4 * CODE[bases[k]] + CODE[bases[k + 1]]] += 1
@@ -115,14 +118,16 @@ def build_model(profile, errors, bases: np.ndarray) -> Model:
     asked = rates.sum() / max(sum(profile.rates.model_dump().values()), 1e-12)
     line = [profile.calibration.offset, profile.calibration.slope, errors.quality_offset]
     line += [profile.quality.lowest, max(profile.quality.highest, 60 if follows else 0), 1 if follows else max(asked, 1e-12)]
+    lengths = np.array([profile.indel_length.insertion, profile.indel_length.deletion])
+    track, reads = track / track.mean(), _read_factors(profile, errors, rates)
     return Model(
-        rates=rates,
-        lengths=np.array([profile.indel_length.insertion, profile.indel_length.deletion]),
+        rates=_met(rates, lengths, reads, track, context, words, np.array(by_run), runs),
+        lengths=lengths,
         context=context,
         run_insertion=by_run[0],
         run_deletion=by_run[1],
-        reads=_read_factors(profile, errors, rates),
-        track=track / track.mean(),
+        reads=reads,
+        track=track,
         others=others(profile.substitution),
         quality=np.array(line, float),
     )
@@ -150,6 +155,57 @@ def _read_factors(profile, errors, rates: np.ndarray) -> np.ndarray:
     identity = np.minimum(special.betaincinv(mean * shape, (1 - mean) * shape, u), profile.identity.highest)
     error = (1 - identity) / (s + d + i * identity)
     return error[::-1] / error.mean()
+
+
+@njit(cache=True, inline="always")
+def _chances(substituted, inserted, deleted, lengths):
+    """Return the chances that a substitution, an insertion, a deletion begins at a base, from the bases of each wanted
+    per base. Bases within a deletion can't begin an event, so the others must begin more."""
+    more = lengths[1] - 1.0
+    deleted = min(deleted, _MOST_DELETED)
+    start = deleted / (lengths[1] - deleted * more)
+    p_s = substituted * (1.0 + start * more)
+    p_i = inserted * (1.0 + start * more) / lengths[0]
+    total = p_s + p_i + start
+    if total > _MOST_WRONG:
+        return p_s * _MOST_WRONG / total, p_i * _MOST_WRONG / total, start * _MOST_WRONG / total
+    return p_s, p_i, start
+
+
+@njit(cache=True)
+def _expected(rates, lengths, reads, track, contexts, context_shares, by_run, run_shares):
+    """Return the mean rates that come of `rates` where no place can be wrong more often than always."""
+    out = np.zeros(3)
+    more = lengths[1] - 1.0
+    for factor in reads:
+        for local in track:
+            level = factor * local
+            for r in range(len(run_shares)):
+                for c in range(len(contexts)):
+                    p_s, p_i, start = _chances(
+                        rates[0] * level * contexts[c],
+                        rates[1] * level * by_run[0, r],
+                        rates[2] * level * by_run[1, r],
+                        lengths,
+                    )
+                    share = run_shares[r] * context_shares[c] / (1.0 + start * more)
+                    out[0] += share * p_s
+                    out[1] += share * p_i * lengths[0]
+                    out[2] += share * start * lengths[1]
+    return out / (len(reads) * len(track))
+
+
+def _met(rates: np.ndarray, lengths: np.ndarray, reads: np.ndarray, track: np.ndarray, context, words, by_run, runs):
+    """Return the rates to ask for so that the mean ones come out as `rates`, unless that is impossible."""
+    sums = [np.bincount(np.unique(context, return_inverse=True)[1], words), np.unique(context)]
+    shares, values = sums[0] / sums[0].sum(), sums[1]
+    few = reads[len(reads) // 256 :: len(reads) // 128], np.sort(track)[len(track) // 512 :: len(track) // 256]
+    few = [part * whole.mean() / part.mean() for part, whole in zip(few, (reads, track), strict=True)]
+    asked = rates.copy()
+    for _ in range(_ROUNDS):
+        got = _expected(asked, lengths, *few, values, shares, by_run, runs / runs.sum())
+        asked = np.where(got > 0, asked * rates / np.maximum(got, 1e-300), asked)
+    return asked
 
 
 @njit(cache=True)
@@ -213,18 +269,11 @@ def _read(lib, model, molecules, first, stream, turn, junk, batch, template, run
                 batch.part_end[i] = m
             local = model.track[(place + t) % len(model.track)]
             word = 16 * CODE[template[t - 1]] + 4 * CODE[template[t]] + CODE[template[t + 1]] if 0 < t < n - 1 else 0
-            p_s = s * local * (model.context[word] if 0 < t < n - 1 else 1.0)
+            context = model.context[word] if 0 < t < n - 1 else 1.0
             r = min(run[t], longest)
-            deleted = min(dele * local * model.run_deletion[r], 0.6)
-            inserted = ins * local * model.run_insertion[r]
-            # Bases within a deletion can't start an event, so the others must start more.
-            more = model.lengths[1] - 1.0
-            start = deleted / (model.lengths[1] - deleted * more)
-            p_s *= 1.0 + start * more
-            p_i = inserted * (1.0 + start * more) / model.lengths[0]
-            total = p_s + p_i + start
-            if total > _MOST_WRONG:
-                p_s, p_i, start = p_s * _MOST_WRONG / total, p_i * _MOST_WRONG / total, start * _MOST_WRONG / total
+            p_s, p_i, start = _chances(
+                s * local * context, ins * local * model.run_insertion[r], dele * local * model.run_deletion[r], model.lengths
+            )
             wrong = (p_s + p_i * model.lengths[0]) / (1.0 + p_i * model.lengths[0] - start)
             stated = _phred(wrong, line, line[5])
             state, v = uniform(state)

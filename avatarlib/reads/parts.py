@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from avatarlib.errors import InputError
 from avatarlib.reads import align, bgzf, illumina, long, molecules, streams, truth
 from avatarlib.reads.batch import Batch, new_batch
 from avatarlib.reads.config import Config
@@ -29,7 +30,8 @@ class Plan:
     profile: IlluminaProfile | LongProfile
     folder: Path
     molecules: int
-    batch: int
+    batch: int  # molecules read together
+    part: int  # molecules of a part
     contigs: list[str]
     groups: list[str]
     fronts: list[str]
@@ -40,7 +42,7 @@ class Plan:
 
     @property
     def parts(self) -> int:
-        return -(-self.molecules // (self.batch * PART_BATCHES))
+        return -(-self.molecules // self.part)
 
     def files(self) -> list[str]:
         """Return the streams that a part writes, by their name in the output folder."""
@@ -120,8 +122,8 @@ def make_part(worker: Worker, part: int, folder: Path) -> dict:
     """
     plan = worker.plan
     stem = f"{part:06d}"
-    first = part * plan.batch * PART_BATCHES
-    last = min(first + plan.batch * PART_BATCHES, plan.molecules)
+    first = part * plan.part
+    last = min(first + plan.part, plan.molecules)
     counts = {"molecules": last - first, "reads": 0, "bases": 0, "labels": np.zeros(len(truth.CLASSES), np.int64)}
     counts |= {"errors": np.zeros(3, np.int64), "template": 0, "kinds": np.zeros(len(molecules.KINDS), np.int64)}
     files = {name: plan.open_part(name, part, first, folder) for name in plan.files()}
@@ -142,6 +144,11 @@ def _batch(worker: Worker, first: int, n: int, files: dict, counts: dict) -> Non
     plan, library = worker.plan, worker.library
     reads, errors = plan.config.reads, plan.config.errors
     drawn = molecules.draw(library, worker.shape, streams.key(reads.seed, "molecules"), first, n)
+    if drawn is None:
+        raise InputError(
+            f"reference: no place was found for a molecule of some {worker.shape.mean or plan.profile.length.mean:.0f} "
+            "bases: its runs of A, C, G and T are too short: ask for shorter ones"
+        )
     junk = streams.key(reads.seed, "junk")
     stream = streams.key(errors.seed, "errors")
     per = 2 if plan.paired else 1

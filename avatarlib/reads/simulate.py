@@ -25,6 +25,7 @@ from avatarlib.genomes.fasta import read_fasta, write_fasta
 from avatarlib.genomes.haplotypes import haplotype
 from avatarlib.genomes.simulate import Genomes
 from avatarlib.genomes.simulate import simulate as simulate_variation
+from avatarlib.genomes.trees import write_trees
 from avatarlib.genomes.vcf import write_vcf
 from avatarlib.reads import bgzf, parts, truth
 from avatarlib.reads.config import Config, canonical, check_names
@@ -72,23 +73,16 @@ def simulate(config: Config, out: Path, *, progress: Progress = lambda step, don
         earlier = _earlier(out, key)  # another run may just have finished it
         if earlier is not None:
             return earlier
-        plan, prepared = _prepare(config, work, key, progress)
-        counts = _make(plan, work, config.workers, progress)
+        try:
+            plan, prepared = _prepare(config, work, key, progress)
+            counts = _make(plan, work, config.workers, progress)
+        except InputError:  # nothing that another run could go on with
+            shutil.rmtree(work)
+            raise
         record = _join(plan, work, prepared, counts, progress)
         record = {"schema": SCHEMA, "key": key, "version": avatarlib.__version__, "config": settings} | record
         record |= {"inputs": inputs, "references": _references(config, inputs, out)}
-        progress("checksums", 0)
-        record["outputs"] = {
-            path.relative_to(work / "out").as_posix(): file_sha256(path)
-            for path in sorted((work / "out").rglob("*"))
-            if path.is_file()
-        }
-        write_json(work / "out" / "run.json", record)
-        if out.is_dir():
-            out.rmdir()
-        os.replace(work / "out", out)
-        shutil.rmtree(work)
-        progress("checksums", 1)
+        _publish(work, out, record, progress)
     return record
 
 
@@ -103,6 +97,21 @@ def _inputs(config: Config) -> dict[str, Path]:
     if config.errors.profile != "default":
         files["errors.profile"] = Path(config.errors.profile)
     return files
+
+
+def _publish(work: Path, out: Path, record: dict, progress: Progress) -> None:
+    """Add the record with every file's checksum, and move the finished folder to its place."""
+    files = [path for path in sorted((work / "out").rglob("*")) if path.is_file() and path.name != "run.json"]
+    record["outputs"] = {}
+    for number, path in enumerate(files):
+        progress("checksums", number / len(files))
+        record["outputs"][path.relative_to(work / "out").as_posix()] = file_sha256(path)
+    write_json(work / "out" / "run.json", record)
+    if out.is_dir():
+        out.rmdir()
+    os.replace(work / "out", out)
+    shutil.rmtree(work)
+    progress("checksums", 1)
 
 
 def _references(config: Config, inputs: dict[str, str], out: Path) -> list[dict]:
@@ -163,7 +172,7 @@ def _prepare(config: Config, work: Path, key: str, progress: Progress) -> tuple[
             (work / name).mkdir()
         prepared = _variation(config, profile, work, progress) | {"key": key}
         write_json(stamp, prepared)
-    names = {name: prepared[name] for name in ("contigs", "groups", "fronts", "molecules", "batch")}
+    names = {name: prepared[name] for name in ("contigs", "groups", "fronts", "molecules", "batch", "part")}
     return Plan(config=config, profile=profile, folder=work, **names), prepared
 
 
@@ -184,7 +193,7 @@ def _variation(config: Config, profile, work: Path, progress: Progress) -> dict:
         _save_haplotypes(out / "haplotypes.fa.gz", genomes)
     _save_donors(out / "donors.csv", genomes)
     _save_trees(out / "genealogies", genomes)
-    shape = Plan(config, profile, work, 0, 0, [], [], [])
+    shape = Plan(config, profile, work, 0, 0, 0, [], [], [])
     least = config.reads.length if shape.paired else parts.shortest(shape)
     short = save_library(work / "library", sources, least)
     progress("variation", 1)
@@ -200,6 +209,7 @@ def _variation(config: Config, profile, work: Path, progress: Progress) -> dict:
     fronts += [f"{source.name}\t{int(source.human)}\t*" for source in sources[1:]] + ["*\t0\t*"]
     molecules = _how_many(config, profile, int(reference.offsets[-1]), share)
     mean = 2 * config.reads.length if shape.paired else (config.reads.length_mean or profile.length.mean)
+    batch = max(1, int(parts.BATCH_BASES / mean))
     return {
         "contigs": contigs,
         "lengths": np.concatenate([np.diff(source.reference.offsets) for source in sources]).tolist(),
@@ -210,7 +220,8 @@ def _variation(config: Config, profile, work: Path, progress: Progress) -> dict:
         "samples": donors,
         "fronts": fronts,
         "molecules": molecules,
-        "batch": max(1, int(parts.BATCH_BASES / mean)),
+        "batch": batch,
+        "part": batch * parts.PART_BATCHES,
         "short_contigs": int(short),
         "left_out": dict(genomes.left_out),
         "variants": sum(len(contig.variants) for contig in genomes.contigs),
@@ -265,7 +276,7 @@ def _save_trees(folder: Path, genomes: Genomes) -> None:
     folder.mkdir()
     for number, contig in enumerate(genomes.contigs):
         if contig.trees is not None and len(genomes.contigs) <= 1000:
-            contig.trees.dump(folder / f"{number + 1}.trees")
+            write_trees(folder / f"{number + 1}.trees", contig.trees)
 
 
 def _make(plan: Plan, work: Path, workers: int, progress: Progress) -> list[dict]:

@@ -35,6 +35,7 @@ class Alignment(NamedTuple):
     qualities: bytes  # as in a FASTQ
     mate_contig: int
     mate_position: int
+    template: int  # TLEN
     tags: dict[bytes, bytes | int | float]
 
 
@@ -105,7 +106,7 @@ def alignments(path: Path, genome: Genome, watch: Watch | None = None) -> Iterat
 
 
 def _record(data: bytes) -> Alignment:
-    _, contig, position, l_name, _, _, n_cigar, flag, size, mate_contig, mate_position, _ = HEAD.unpack_from(data)
+    _, contig, position, l_name, _, _, n_cigar, flag, size, mate_contig, mate_position, length = HEAD.unpack_from(data)
     at = HEAD.size + l_name
     name = data[HEAD.size : at - 1]
     codes = struct.unpack_from(f"<{n_cigar}I", data, at)
@@ -117,7 +118,9 @@ def _record(data: bytes) -> Alignment:
     if b"CG" in tags:  # more than 65,535 operations
         codes = np.frombuffer(tags[b"CG"], "<u4").tolist()
     operations = [("MIDNSHP=X"[code & 15], code >> 4) for code in codes]
-    return Alignment(contig, position, flag, name, operations, bases, qualities, mate_contig, mate_position, tags)
+    return Alignment(
+        contig, position, flag, name, operations, bases, qualities, mate_contig, mate_position, length, tags
+    )
 
 
 def _tags(data: bytes, at: int) -> dict[bytes, bytes | int | float]:
@@ -158,7 +161,7 @@ def check_alignments(
     """
     found = Found()
     records = alignments(path, genome, watch)
-    _check_groups(path, next(records), expected)
+    there = _groups(path, next(records), expected)
     count = len(expected.flags)
     seen = bytearray(count)
     own, other = array("q", bytes(8 * count)), array("q", bytes(8 * count))
@@ -167,6 +170,7 @@ def check_alignments(
     for record in records:
         mate = 1 if record.flag & (0x80 if record.flag & PAIRED else SUPPLEMENTARY) else 0
         slot = 2 * number_of(record.name) + mate
+        place = (record.contig & 0xFFFFFFFF, record.position)  # -1, no contig, sorts last
         problem = None
         if not 0 <= slot < count or expected.flags[slot] < 0 or record.name != b"r%010d" % (slot // 2):
             problem = "no such read, mate or part in fragments.tsv.gz"
@@ -174,9 +178,10 @@ def check_alignments(
             problem = "there are two records of it"
         elif record.flag & FLAGS != expected.flags[slot]:
             problem = f"FLAG {record.flag}, but fragments.tsv.gz makes it {expected.flags[slot]} (pair flags apart)"
-        place = (record.contig & 0xFFFFFFFF, record.position)  # -1, no contig, sorts last
-        if place < last:
-            problem = problem or "the file is not sorted by coordinate"
+        elif place < last:
+            problem = "the file is not sorted by coordinate"
+        elif record.tags.get(b"RG") not in there or not -1 <= record.contig < len(genome.names):
+            problem = "read group or contig is not in the header"
         if problem is None:
             last, seen[slot] = place, 1
             problem = _check(record, slot, genome, expected, groups, found, wanted)
@@ -202,17 +207,19 @@ def _label(name: bytes, mate: int, flag: int) -> str:
     return shown(name) + (f"/{mate + 1}" if flag & PAIRED else "")
 
 
-def _check_groups(path: Path, text: bytes, expected: Expected) -> None:
+def _groups(path: Path, text: bytes, expected: Expected) -> set[bytes]:
+    """The read groups of a header, which must have those that are needed."""
     fields = [line.split(b"\t") for line in text.split(b"\n") if line.startswith(b"@RG")]
     there = {field[3:] for line in fields for field in line if field.startswith(b"ID:")}
     for group in expected.groups:
         if group not in there:
             raise Disagreement(f"{path.name}: the header has no read group {shown(group)}")
+    return there
 
 
 def _check(record: Alignment, slot: int, genome: Genome, expected: Expected, groups, found: Found, wanted):
     """What is wrong with a record, or None; a difference without a row goes to `found.differing`."""
-    contig, position, flag, _, operations, bases, qualities, _, _, tags = record
+    contig, position, flag, _, operations, bases, qualities, *_, tags = record
     reverse = bool(flag & REVERSE)
     sequence = (reverse_complement(bases), qualities[::-1]) if reverse else (bases, qualities)
     if hash(sequence) != expected.sequence[slot]:
@@ -220,6 +227,8 @@ def _check(record: Alignment, slot: int, genome: Genome, expected: Expected, gro
     group = expected.group[slot]
     if group >= 0 and tags.get(b"RG") != groups[group]:
         return f"RG is not {shown(groups[group])}, the fragment's"
+    if not flag & PAIRED and (record.mate_contig, record.mate_position, record.template) != (-1, -1, 0):
+        return "it has no mate, but mate fields"
     mapped = not flag & UNMAPPED
     wants = ((b"ht", expected.haplotype), (b"nv", expected.variants), (b"ne", expected.errors))
     for tag, values in wants if group >= 0 else ():
@@ -227,7 +236,7 @@ def _check(record: Alignment, slot: int, genome: Genome, expected: Expected, gro
             return f"tag {tag.decode()} is {tags.get(tag)}, but the truth makes it {values[slot]}"
     if not mapped:
         return None
-    if not 0 <= contig < len(genome.bases) or not operations:
+    if contig < 0 or not operations:
         return "mapped, but without contig or CIGAR"
     reference = genome.bases[contig]
     if operations == [("M", len(bases))] and bases == reference[position : position + len(bases)] and position >= 0:
@@ -271,12 +280,13 @@ def _links(record: Alignment, genome: Genome) -> tuple[int, int]:
     """Two values: of where a record lies, and of where it says that its mate (or other part) does."""
     flag, tags = record.flag, record.tags
     if flag & PAIRED:
-        own = (record.contig, record.position, bool(flag & REVERSE), bool(flag & UNMAPPED))
-        return hash(own), hash((record.mate_contig, record.mate_position, bool(flag & 0x20), bool(flag & 0x8)))
+        own = (record.contig, record.position, bool(flag & REVERSE), bool(flag & UNMAPPED), record.template)
+        mate = (record.mate_contig, record.mate_position, bool(flag & 0x20), bool(flag & 0x8), -record.template)
+        return hash(own), hash(mate)
     if b"SA" not in tags:
         return 0, 1
     strand = b"-" if flag & REVERSE else b"+"
     cigar = "".join([f"{count}{letter}" for letter, count in record.operations]).encode()
-    own = (genome.names[record.contig], b"%d" % (record.position + 1), strand, cigar, b"%d" % tags[b"NM"])
+    own = (genome.names[record.contig], b"%d" % (record.position + 1), strand, cigar, b"%d" % tags.get(b"NM", -1))
     fields = tags[b"SA"].rstrip(b";").rsplit(b",", 5)
     return hash(own), hash((*fields[:4], *fields[5:]))

@@ -17,6 +17,7 @@ EVENTS = "read mate contig position haplotype read_position class reference hapl
 KINDS = (b"plain", b"duplicate", b"chimera", b"junk")
 CLASSES = (b"variant", b"error", b"error_on_variant", b"error_reverts_variant", b"error_mimics_variant")
 TAILS = (b"adapter", b"junk")  # verbatim, and of no place in a genome
+NOBODY = (b"0", b"*", b".")
 YES, NO = (b"1", b"true", b"True", b"yes"), (b"0", b"false", b"False", b"no")
 
 
@@ -48,9 +49,14 @@ class Row(NamedTuple):
 
 
 def number_of(name: bytes) -> int:
-    """Return the number of a read from its name, -1 where it is none: b"r0000000012" -> 12."""
-    digits = name[1:] if name[:1] == b"r" else name
-    return int(digits) if digits.isdigit() else -1
+    """Return the number of a read from its name, -1 where that is not r and ten digits.
+
+    Examples
+    --------
+    >>> number_of(b"r0000000012"), number_of(b"r12")
+    (12, -1)
+    """
+    return int(name[1:]) if len(name) == 11 and name[:1] == b"r" and name[1:].isdigit() else -1
 
 
 def molecules(path: Path, genome: Genome, watch: Watch | None = None) -> Iterator[tuple[bytes, list[Part]]]:
@@ -132,12 +138,14 @@ class EventRows:
     def _next(self) -> None:
         for line, fields in self.rows:
             read, mate, contig, position, haplotype, at, kind, reference, there, bases, quality = fields
-            if not (mate.isdigit() and position.isdigit() and at.isdigit()):
-                raise InputError(f"{self.path.name}, line {line}: not the documented numbers: make the folder again")
+            if not (mate.isdigit() and position.isdigit() and at.isdigit() and reference and there and bases):
+                raise InputError(f"{self.path.name}, line {line}: a field is empty or no number: make the folder again")
             if kind not in CLASSES and kind not in TAILS:
                 raise InputError(f"{self.path.name}, line {line}: no such class as {shown(kind)}")
             if (kind in TAILS) != (contig == b"*") or (contig not in self.genome.index and contig != b"*"):
                 raise Disagreement(f"{self.path.name}, line {line}: {shown(kind)} can't be on contig {shown(contig)}")
+            if kind in TAILS and (reference != b"-" or there != b"-" or position != b"0" or haplotype not in NOBODY):
+                raise Disagreement(f"{self.path.name}, line {line}: {shown(kind)} can't lie at a place in a genome")
             key, old = (number_of(read), int(mate)), self.row
             self.row = Row(
                 line,
@@ -194,17 +202,23 @@ def check_row(row: Row, part: Part, reverse: bool, genome: Genome, bases: bytes,
     expected = reverse_complement(row.read) if reverse else row.read
     if bases[at : at + len(expected)] != expected or at > len(bases):
         return f"the read has not {shown(expected)} at read position {at}"
-    if row.quality != (b"%d" % (qualities[at] - 33) if at < len(bases) else b".") and (row.quality != b"." or row.read):
-        return f"quality {shown(row.quality)} is not the read's"
-    if (
-        place + size > len(part.copy.reference)
-        or part.copy.reference[place : place + size] != row.reference
-        or (size and place < 0)
-    ):
+    if problem := check_quality(row, qualities):
+        return problem
+    outside = place + size > len(part.copy.reference) or place < (0 if size else -1)
+    if outside or part.copy.reference[place : place + size] != row.reference:
         return f"the reference has not {shown(row.reference)} at position {row.position}"
     if not _there(row, part.copy):
         return f"the haplotype has not {shown(row.there) or '-'} at position {row.position}"
     return _class(row, part, genome)
+
+
+def check_quality(row: Row, qualities: bytes) -> str | None:
+    """Hold the quality of a row against its read's; it may be a dot where the row shows no base of the read."""
+    if row.quality == b"." and not row.read:
+        return None
+    if row.at < len(qualities) and row.quality == b"%d" % (qualities[row.at] - 33):
+        return None
+    return f"quality {shown(row.quality)} is not the read's"
 
 
 def _there(row: Row, copy: Copy) -> bool:

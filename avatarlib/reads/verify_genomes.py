@@ -68,6 +68,8 @@ def read_variants(path: Path, genome: Genome, watch: Watch | None = None) -> All
         if contig is None or not fields[1].isdigit():
             raise InputError(f"{where}: no such place as {shown(fields[0])}:{shown(fields[1])} in the reference")
         position, reference, alleles = int(fields[1]) - 1, fields[3], fields[4].split(b",")
+        if found.donors and fields[8].split(b":")[0] != b"GT":
+            raise InputError(f"{where}: FORMAT does not begin with GT: make the folder again")
         if not ALLELE.fullmatch(reference) or not all(ALLELE.fullmatch(allele) for allele in alleles):
             raise InputError(f"{where}: REF and ALT must be written out in A, C, G, T: make the folder again")
         if genome.bases[contig][max(position, 0) : position + len(reference)] != reference:
@@ -112,15 +114,18 @@ def check_haplotypes(path: Path, genome: Genome, alleles: Alleles, watch: Watch 
     """
     donors = {donor: i for i, donor in enumerate(alleles.donors)}
     copies: dict[tuple[int, bytes, int], Copy] = {}
-    name, rebuilt, done = b"", b"", 0
+    name, rebuilt, done, width = b"", b"", 0, 0
     for number, line in enumerate(lines(path, watch), 1):
         if line[:1] != b">":
-            if rebuilt[done : done + len(line)] != line or not name:
+            if rebuilt[done : done + len(line)] != line or not line or not name:
                 raise Disagreement(f"{path.name}, line {number}: {shown(name)} differs from reference and VCF")
+            width = width or len(line)
+            if done % width or len(line) > width:  # an index (.fai) knows one length of lines for a record
+                raise Disagreement(f"{path.name}, line {number}: the lines of {shown(name)} have different lengths")
             done += len(line)
             continue
         _ended(path, name, done, len(rebuilt))
-        name, done = line[1:], 0
+        name, done, width = line[1:], 0, 0
         contig, donor, haplotype = ([*name.rsplit(b"|", 2), b"", b""])[:3]
         key = (
             genome.index.get(contig, genome.own.get(contig, -1)),

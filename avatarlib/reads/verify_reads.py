@@ -7,7 +7,7 @@ from pathlib import Path
 
 from avatarlib.reads.rebuild import Genome
 from avatarlib.reads.verify_differences import NONE, Differences, canonical, of_rows
-from avatarlib.reads.verify_events import TAILS, EventRows, Row, check_row, molecules
+from avatarlib.reads.verify_events import TAILS, EventRows, Row, check_quality, check_row, molecules
 from avatarlib.reads.verify_replay import Fail, Leg, Share, replay, shares, stretch
 from avatarlib.reads.verify_text import Disagreement, Watch, fastq, shown
 
@@ -161,6 +161,8 @@ def _failing(path: Path, events: Path, name: bytes) -> Fail:
 def _check_junk(record: Record, rows: list[Row], fail: Fail) -> None:
     if len(rows) != 1 or rows[0].kind != b"junk" or rows[0].at or rows[0].read != record[1]:
         raise fail("a junk read without the one row that holds it verbatim")
+    if problem := check_quality(rows[0], record[2]):
+        raise fail(problem, rows[0])
 
 
 def _twin(legs: list[Leg], files: Inputs, mate: int) -> bytes:
@@ -197,6 +199,8 @@ def _follow(
         raise fail(f"it ends after {made.used} bases of a molecule of {end}")
     if tail and (tail.read != bases[body:] or not tail.read):
         raise fail("the adapter row is not the tail of the read", tail)
+    if tail and (problem := check_quality(tail, qualities)):
+        raise fail(problem, tail)
     sequence = hash((bases, qualities))
     count = 0
     for share in shares(legs, rows, made, body, len(bases)):

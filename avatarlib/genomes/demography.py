@@ -129,7 +129,7 @@ def pair_age(past: History, populations: Sequence[str]) -> float:
     Raises
     ------
     InputError
-        Two of the populations have no common ancestor.
+        The populations, the reference's among them, have no common ancestor.
 
     Examples
     --------
@@ -140,6 +140,7 @@ def pair_age(past: History, populations: Sequence[str]) -> float:
     if len(populations) == 1:
         number = Counter({populations[0]: 2})
     debugger = past.demography.debug()
+    _check_ancestors(debugger, {*number, past.home})
     ages, pairs = 0.0, 0
     for i, a in enumerate(number):
         for b in list(number)[i:]:
@@ -150,14 +151,26 @@ def pair_age(past: History, populations: Sequence[str]) -> float:
     return ages / pairs
 
 
+def _check_ancestors(debugger: "msprime.DemographyDebugger", populations: set[str]) -> None:
+    """Make sure that lineages of these populations end up in one, or in several that exchange migrants."""
+    last = debugger.epochs[-1]
+    where = np.any([list(debugger.possible_lineage_locations([p]).values())[-1] for p in populations], axis=0)
+    linked = last.migration_matrix[np.ix_(where, where)] > 0
+    steps = np.eye(len(linked), dtype=int) + linked + linked.T
+    if not np.linalg.matrix_power(np.minimum(steps, 1), len(linked)).all():
+        names = ", ".join(sorted(populations))
+        raise InputError(f"populations {names} of the model have no common ancestor: join them in the past")
+
+
 def _age(debugger: "msprime.DemographyDebugger", a: str, b: str) -> float:
-    lineages = {a: 2} if a == b else {a: 1, b: 1}
-    end = 1e6
-    while end < 1e12:
+    """Integrate the probability that two lineages have not met yet."""
+    lineages, end = ({a: 2} if a == b else {a: 1, b: 1}), 1e6
+    while True:
         steps = np.concatenate([[0.0], np.geomspace(0.1, end, STEPS)])
         # msprime's own mean halves its steps until it is sure, which takes minutes where populations grow.
         _, apart = debugger.coalescence_rate_trajectory(steps, lineages, double_step_validation=False)
         if apart[-1] < DONE:
             return float(np.trapezoid(apart, steps))
+        if end > 1e12:
+            raise InputError(f"populations {a} and {b} of the model hardly ever meet: make their ancestors smaller")
         end *= 8
-    raise InputError(f"populations {a} and {b} of the model have no common ancestor: join them in the past")

@@ -24,7 +24,7 @@ ALIGNED, SUBSTITUTED, DELETED, INSERTED, INSERTABLE, DELETIONS, WHOLLY_DELETED, 
 # Columns of Tables.runs
 SITES, RUN_DELETED, GAPS, RUN_INSERTED, EDGES = range(5)
 # Columns of Tables.cycles
-STATED, STATED_SUM, CALLED, WRONG = range(4)
+STATED, STATED_SUM, STATED_SQUARES, CALLED, WRONG = range(5)
 
 
 class Tables(NamedTuple):
@@ -35,8 +35,8 @@ class Tables(NamedTuple):
     bases. `quality` [groups, 94, 2]: bases that were read with a stated quality, of these wrong. `runs` [groups, longest
     + 1, 5] by length of homopolymer: bases, of these deleted; places where something could be inserted, inserted bases;
     runs before which a base of no run was read. `words` [64, 2] by 3-mer: middle bases, of these substituted. `matrix`
-    [4, 4]: base, base read. `cycles` [2 mates, cycles, 4]: stated qualities, their sum; aligned bases, of these
-    substituted. `pairs` [2, lags, cycles, 4]: pairs of qualities so many cycles apart, sums of first, second, product.
+    [4, 4]: base, base read. `cycles` [2 mates, cycles, 5]: stated qualities, their sum and sum of squares; aligned bases,
+    of these substituted. `pairs` [2, lags, cycles, 4]: pairs of qualities so many cycles apart, sums of first, second, product.
     """
 
     totals: np.ndarray
@@ -76,7 +76,7 @@ def new_tables(longest: int) -> Tables:
         runs=np.zeros((GROUPS, longest + 1, 5), np.int64),
         words=np.zeros((WORD, 2), np.int64),
         matrix=np.zeros((4, 4), np.int64),
-        cycles=np.zeros((2, CYCLES, 4), np.int64),
+        cycles=np.zeros((2, CYCLES, 5), np.int64),
         pairs=np.zeros((2, len(LAGS), CYCLES, 4), np.int64),
     )
 
@@ -264,6 +264,7 @@ def count_qualities(reads, lags, cycles, pairs):
             if known[k]:
                 cycles[mate, before + k, STATED] += 1
                 cycles[mate, before + k, STATED_SUM] += stated[k]
+                cycles[mate, before + k, STATED_SQUARES] += stated[k] * stated[k]
         for lag in range(len(lags)):
             for k in range(n - lags[lag]):
                 other = k + lags[lag]

@@ -94,10 +94,10 @@ def count_reads(
             held.append(_row(read, path, reference, contig))
             bases += read.query_length
             if bases >= _BATCH:
-                _add(held, codes, masked, long, sample, halves, lengths)
+                _add(path, held, codes, masked, long, sample, halves, lengths)
                 held, bases = [], 0
     if held:
-        _add(held, codes, masked, long, sample, halves, lengths)
+        _add(path, held, codes, masked, long, sample, halves, lengths)
     if sample.used < FEWEST:
         left_out = ", ".join(f"{n:,} {what}" for what, n in sample.skipped.most_common())
         left_out = f"{sum(sample.skipped.values()):,} were skipped ({left_out})" if left_out else "none was skipped"
@@ -115,9 +115,9 @@ def _opened(path: Path, reference: Reference) -> Iterator[tuple[pysam.AlignmentF
         raise InputError(f"{path}: {'is no regular file' if path.exists() else 'no such file'}: {ADVICE}")
     loud = pysam.set_verbosity(0)  # what the library would say itself is said in the error
     try:
-        with tempfile.TemporaryDirectory() as folder, path.open("rb") as raw:
+        with tempfile.TemporaryDirectory() as folder:
             options = {}
-            if raw.read(4) == b"CRAM":
+            if _head(path) == b"CRAM":
                 options["reference_filename"] = str(Path(folder) / "reference.fa.gz")
                 names = range(len(reference))
                 write_fasta(Path(options["reference_filename"]), reference.names, map(reference.sequence, names))
@@ -133,6 +133,14 @@ def _opened(path: Path, reference: Reference) -> Iterator[tuple[pysam.AlignmentF
                 yield file, _contigs(path, file, reference)
     finally:
         pysam.set_verbosity(loud)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror or error}): check its rights and its disk") from None
 
 
 def _contigs(path: Path, file: pysam.AlignmentFile, reference: Reference) -> list[int]:
@@ -159,9 +167,7 @@ def _records(file: pysam.AlignmentFile, path: Path) -> Iterator[pysam.AlignedSeg
         for read in file.fetch(until_eof=True):
             yield read
             done += 1
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+    except (OSError, ValueError):
         what = "another reference, " if file.is_cram else ""
         raise InputError(f"{path}: {what}cut off or damaged after {done:,} records: get the file again") from None
 
@@ -187,7 +193,9 @@ def _row(read: pysam.AlignedSegment, path: Path, reference: Reference, contig: i
     return read.query_sequence.encode(), read.query_qualities.tobytes(), operations, numbers
 
 
-def _add(held: list[tuple], codes, masked, long: bool, sample: Sample, halves: list, lengths: list) -> None:
+def _add(
+    path: Path, held: list[tuple], codes, masked, long: bool, sample: Sample, halves: list, lengths: list
+) -> None:
     """Count the reads that are held."""
     numbers = np.array([row[3] for row in held], np.int64).T
     cigars = np.array([operation for row in held for operation in row[2]], np.int64)
@@ -210,6 +218,8 @@ def _add(held: list[tuple], codes, masked, long: bool, sample: Sample, halves: l
     counts.count(codes, masked, reads, long, sample.tables, made)
     sample.used += len(held)
     if not long:
+        if (reads.base_at[1:] - reads.base_at[:-1]).max() > counts.CYCLES:
+            raise InputError(f"{path}: reads of more than {counts.CYCLES:,} bases: fit them as platform ont or hifi")
         counts.count_qualities(reads, counts.LAGS, sample.tables.cycles, sample.tables.pairs)
         return
     covered = np.isin(cigars[:, 0], (0, 2, 7, 8)) * cigars[:, 1]

@@ -1,5 +1,6 @@
 """A pile-up of simulated reads: for each base that reads show at a place, whether person or machine put it there."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +75,13 @@ def read_pileup(folder: Path, reference: np.ndarray, contig: str, start: int, en
     >>> read_pileup(Path("no such folder"), np.zeros(9, np.uint8), "chr1", 0, 9)
     Traceback (most recent call last):
         ...
-    avatarlib.errors.InputError: no such folder: no truth.bam and events.tsv.gz: simulate with truth.bam and truth.events
+    avatarlib.errors.InputError: no such folder: no truth.bam and events.tsv.gz in it: simulate with both
     """
     import pandas as pd
 
     folder = Path(folder)
     if not (folder / "truth.bam").is_file() or not (folder / "events.tsv.gz").is_file():
-        raise InputError(f"{folder}: no truth.bam and events.tsv.gz: simulate with truth.bam and truth.events")
+        raise InputError(f"{folder}: no truth.bam and events.tsv.gz in it: simulate with both")
     with pysam.AlignmentFile(folder / "truth.bam") as bam:
         found = [r for r in bam.fetch(contig, start, end) if not r.is_supplementary and r.get_overlap(start, end)]
     if not found:
@@ -92,15 +93,16 @@ def read_pileup(folder: Path, reference: np.ndarray, contig: str, start: int, en
     rows_of = {key: rows for key, rows in events.groupby(["read", events.mate.astype(int)])}
 
     cells = [list(_cells(r, rows_of.get(key), start, end)) for r, key in zip(found, keys, strict=True)]
+    longest: dict[int, int] = {}  # inserted bases behind a position
+    for p, k in ((p, abs(k)) for row in cells for p, k, *_ in row):
+        longest[p] = max(longest.get(p, 0), k)
+    cells = [[(p, k if k >= 0 else longest[p] + 1 + k, *what) for p, k, *what in row] for row in cells]
     columns = sorted({(p, 0) for p in range(start, end)} | {(p, k) for row in cells for p, k, *_ in row})
     column = {place: n for n, place in enumerate(columns)}
     position, inserted = np.array(columns, np.int64).T
     shape = (len(found), len(columns))
-    base, quality, cause = (
-        np.full(shape, ABSENT, np.uint8),
-        np.full(shape, -1, np.int64),
-        np.full(shape, MATCH, np.uint8),
-    )
+    base, cause = np.full(shape, ABSENT, np.uint8), np.full(shape, MATCH, np.uint8)
+    quality = np.full(shape, -1, np.int64)
     for n, (r, row) in enumerate(zip(found, cells, strict=True)):
         within = (position >= r.reference_start) & (position < r.reference_end - (inserted > 0))
         base[n, within] = PADDING
@@ -117,28 +119,41 @@ def read_pileup(folder: Path, reference: np.ndarray, contig: str, start: int, en
 
 
 def _cells(read: pysam.AlignedSegment, events, start: int, end: int) -> Iterator[tuple[int, int, int, int, int]]:
-    """Yield (position, inserted, base, quality, cause) of what a read shows from start to end."""
-    at_base, at_gap = _causes(read, events)
+    """Yield (position, inserted, base, quality, cause) of what a read shows from start to end.
+
+    Where a read begins within an insertion, its inserted bases are counted from the insertion's end: -1 is the last.
+    """
+    at_base, at_gap, left_out = _causes(read, events)
     sequence, qualities = read.query_sequence, read.query_qualities
-    position, inserted = read.reference_start - 1, 0
-    for q, p in read.get_aligned_pairs():
-        if p is None and not read.query_alignment_start <= q < read.query_alignment_end:
-            continue  # soft-clipped
+    pairs = [(q, p) for q, p in read.get_aligned_pairs() if p is not None or _aligned(read, q)]
+    leading = next(n for n, (_, p) in enumerate(pairs) if p is not None)
+    position, inserted, shown = read.reference_start - 1, -leading - 1, Counter()
+    for q, p in pairs:
         position, inserted = (p, 0) if p is not None else (position, inserted + 1)
         if not start <= position < end:
             continue
         if q is None:
-            yield position, 0, GAP, -1, at_gap.get((position, 0), MATCH)
+            yield position, 0, GAP, -1, at_gap.get(position, MATCH)
         else:
             yield position, inserted, ord(sequence[q]), qualities[q], at_base.get(q, MATCH)
-    for (p, k), cause in at_gap.items():
-        if k and start <= p < end:
-            yield p, k, GAP, -1, cause
+            shown[position] += inserted > 0
+    for p in left_out:
+        if start <= p < end:
+            shown[p] += 1
+            yield p, shown[p], GAP, -1, BOTH
 
 
-def _causes(read: pysam.AlignedSegment, events) -> tuple[dict[int, int], dict[tuple[int, int], int]]:
-    """Return a read's causes by its base (numbered as in the BAM), and those of missing bases by column."""
-    at_base, at_gap = {}, {}
+def _aligned(read: pysam.AlignedSegment, base: int) -> bool:
+    """Return whether a base is not clipped."""
+    return read.query_alignment_start <= base < read.query_alignment_end
+
+
+def _causes(read: pysam.AlignedSegment, events) -> tuple[dict[int, int], dict[int, int], list[int]]:
+    """Return causes by a read's base (numbered as in the BAM) and of missing ones by reference position.
+
+    The last list is of reference positions behind which the machine left out a base of an inserted allele.
+    """
+    at_base, at_gap, left_out = {}, {}, []
     for row in events.itertuples() if events is not None else ():
         if row.contig == "*":  # an adapter
             continue
@@ -149,7 +164,7 @@ def _causes(read: pysam.AlignedSegment, events) -> tuple[dict[int, int], dict[tu
             first = read.query_length - first - size if read.is_reverse else first
             at_base |= dict.fromkeys(range(first, first + size), cause)
         elif row.reference != "-":
-            at_gap |= {(position + n, 0): cause for n in range(len(row.reference))}
-        else:  # a base of an inserted allele that the machine left out
-            at_gap[position, 1] = cause
-    return at_base, at_gap
+            at_gap |= dict.fromkeys(range(position, position + len(row.reference)), cause)
+        else:
+            left_out += [position] * len(row.haplotype_base)
+    return at_base, at_gap, left_out

@@ -203,15 +203,16 @@ def _follow(
         raise fail(problem, tail)
     sequence = hash((bases, qualities))
     count = 0
-    for share in shares(legs, rows, made, body, len(bases)):
+    parts = shares(legs, rows, made, body, len(bases))
+    for share in parts:
         for row in share.rows:
             if problem := check_row(row, *share.leg, genome, bases, qualities):
                 raise fail(problem, row)
         if share.ends:
             _slot(expected, share, flags | (SUPPLEMENTARY if count else 0), sequence, wanted, fail)
             count += 1
-    if not count:  # the whole read lies in an inserted sequence
-        part = legs[0][0]
+    if not count:  # the whole read lies in inserted sequence; of a chimeric one, the record is then the first part's
+        part, rows = legs[0][0], parts[0].rows
         errors = sum([row.kind != b"variant" for row in rows])
         expected.add(flags | UNMAPPED, sequence, 0, 0, len(rows) - errors, errors, part.haplotype, part.group)
     if not paired and count < 2:

@@ -11,11 +11,11 @@ import yaml
 
 from avatarlib.errors import InputError
 from avatarlib.genomes.settings import Variation
-from avatarlib.reads import config
+from avatarlib.reads import config, profile
 from avatarlib.reads.config import Config, Errors, Reads
 from avatarlib.reads.profile import PLATFORMS, load_profile, save_profile
 
-PROFILES = Path(config.__file__).parent / "profiles"
+PROFILES = Path(profile.__file__).parent / "profiles"
 GOOD = "reference: ref.fa\nreads: {pairs: 10}\n"  # two lines
 SOURCE = "reference: ref.fa, share: 0.5"
 

@@ -142,7 +142,7 @@ def draw_sites(
     Variants that somebody carries; the copies; how many were left out because they overlap an earlier one.
     """
     copies = copies_of(name, sexes)
-    frequencies = np.array([site[2] for site in sites]).reshape(len(sites), -1)
+    frequencies = np.array([site[2] for site in sites]).reshape(len(sites), max(donors) + 1)
     chances = frequencies[:, [donors[donor] for donor, _ in copies]]
     # Row after row a copy: more donors change nothing for the others.
     drawn = generator(seed, "known_sites", name).random((len(copies), len(sites))).T < chances

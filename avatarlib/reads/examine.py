@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from avatarlib.errors import InputError
-from avatarlib.reads.verify_events import EVENTS, FRAGMENTS, TAILS
-from avatarlib.reads.verify_text import Watch, fastq, table
+from avatarlib.reads.verify.events import EVENTS, FRAGMENTS, TAILS
+from avatarlib.reads.verify.text import Watch, fastq, table
 from avatarlib.run.store import read_json
 
 QUALITIES = 94  # Phred 0 to 93

@@ -203,7 +203,7 @@ def contexts(words: np.ndarray) -> dict[str, float]:
     >>> words = np.full((64, 2), [10**6, 1000])
     >>> words[5, 1] = 2000
     >>> contexts(words)["ACC"]
-    1.969
+    1.905
     """
     n, k = words.T.astype(float)
     if k.sum() == 0:
@@ -252,7 +252,7 @@ def identity(halves: np.ndarray, resamples: int, rng: np.random.Generator) -> tu
     there = columns > 0
     whole = matches[there] / columns[there]
     both = (halves[:, 0] >= counts.HALF) & (halves[:, 2] >= counts.HALF)
-    if both.sum() < counts_needed(both):
+    if both.sum() < max(FEW, len(both) // 10):  # too few reads are long enough for their blocks to be told apart well
         both = (halves[:, 0] > 0) & (halves[:, 2] > 0)
     even, odd = halves[both, 1] / halves[both, 0], halves[both, 3] / halves[both, 2]
     mean = float(whole.mean())
@@ -266,11 +266,6 @@ def identity(halves: np.ndarray, resamples: int, rng: np.random.Generator) -> tu
     noise = max(float(((even - odd) ** 2 / (1 / halves[both, 0] + 1 / halves[both, 2])).mean()), 1e-12) if len(even) else 1.0
     trust = variance / (variance + noise / columns[there]) if variance else np.zeros(len(whole))
     return rows, mean + (whole - mean) * trust
-
-
-def counts_needed(both: np.ndarray) -> int:
-    """Return how many reads must be long enough for their blocks to be told apart well."""
-    return max(FEW, len(both) // 10)
 
 
 def _between(even: np.ndarray, odd: np.ndarray, weight: np.ndarray) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from avatarlib.reads.fit_counts import LAGS, STATED, STATED_SQUARES, STATED_SUM
 
-POINTS = 8  # of a curve
+POINTS, APART, MISS = 8, 0.02, 0.03  # of a curve: points, their least distance, decibels by which it may miss (rms)
 WIDEST = 30.0  # decibels
 _STEEPEST = 0.999
 _TERMS = 60
@@ -165,12 +165,17 @@ def reduce_curve(y: np.ndarray, weight: np.ndarray, points: int = POINTS) -> lis
         heights = np.linalg.lstsq(hats * root[:, None], y * root, rcond=None)[0]
         return float((((hats @ heights - y) * root) ** 2).sum()), heights
 
+    def improved(knots: list[float]) -> list[float]:
+        """Return the knots with one more where it helps most."""
+        free = [at for at in x.tolist() if min(abs(at - knot) for knot in knots) >= APART]
+        return min((sorted([*knots, at]) for at in free), key=lambda some: fitted(some)[0], default=knots)
+
     knots = [0.0, 1.0]
-    miss, heights = fitted(knots)
-    while len(knots) < min(points, len(y)) and miss > 1e-4:
-        candidates = [sorted([*knots, at]) for at in x[1:-1].tolist() if at not in knots]
-        miss, best = min((fitted(candidate)[0], candidate) for candidate in candidates)
-        knots, heights = best, fitted(best)[1]
+    while len(knots) < min(points, len(y)) and fitted(knots)[0] > MISS**2:
+        knots = improved(knots)
+        for knot in knots[1:-1]:  # the earlier ones may now lie better elsewhere
+            knots = improved([other for other in knots if other != knot])
+    heights = fitted(knots)[1]
     return [[round(at, 4), round(float(np.clip(h, 0, 93)), 3)] for at, h in zip(knots, heights, strict=True)]
 
 

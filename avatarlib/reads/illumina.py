@@ -25,7 +25,7 @@ from avatarlib.reads.batch import DELETION, INSERTION, SUBSTITUTION, Batch
 from avatarlib.reads.molecules import JUNK
 from avatarlib.reads.streams import begin, below, key, normal_table, step, uniform
 
-ROWS = 65536
+ROWS = 16384  # as many as stay near the processor; each is read some sixty times in a million pairs
 _STEPS = 20  # a decibel
 _MOST_WRONG = 0.75  # a base read at random
 HEADER = 1 + NAME_LENGTH + 3  # @, name, /1 or /2, line end

@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from avatarlib.errors import InputError
-from avatarlib.reads import document
-from avatarlib.reads.yaml_text import cut
+from avatarlib.reads.config import document
+from avatarlib.reads.config.yaml_text import cut
 from avatarlib.run.store import write_text
 
 PLATFORMS = ("illumina", "ont", "hifi")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avatarlib.errors import InputError
-from avatarlib.reads.verify_text import lines
+from avatarlib.reads.verify.text import lines
 
 COMPLEMENT = bytes.maketrans(b"ACGTacgtRYKMBVDH", b"TGCAtgcaYRMKVBHD")
 Edit = tuple[int, int, bytes]  # 0-based reference position, reference bases replaced, what stands there instead

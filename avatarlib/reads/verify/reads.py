@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avatarlib.reads.rebuild import Genome
-from avatarlib.reads.verify_differences import NONE, Differences, canonical, of_rows
-from avatarlib.reads.verify_events import TAILS, EventRows, Row, check_quality, check_row, molecules
-from avatarlib.reads.verify_replay import Fail, Leg, Share, replay, shares, stretch
-from avatarlib.reads.verify_text import Disagreement, Watch, fastq, shown
+from avatarlib.reads.verify.rebuild import Genome
+from avatarlib.reads.verify.differences import NONE, Differences, canonical, of_rows
+from avatarlib.reads.verify.events import TAILS, EventRows, Row, check_quality, check_row, molecules
+from avatarlib.reads.verify.replay import Fail, Leg, Share, replay, shares, stretch
+from avatarlib.reads.verify.text import Disagreement, Watch, fastq, shown
 
 PAIRED, UNMAPPED, REVERSE, DUPLICATE, SUPPLEMENTARY = 0x1, 0x4, 0x10, 0x400, 0x800
 NO_RECORD = -1

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from avatarlib.errors import InputError
-from avatarlib.reads.rebuild import Genome, reverse_complement
-from avatarlib.reads.verify_differences import NONE, Differences, canonical, of_alignment
-from avatarlib.reads.verify_events import number_of
-from avatarlib.reads.verify_reads import PAIRED, REVERSE, SUPPLEMENTARY, UNMAPPED, Expected
-from avatarlib.reads.verify_text import Disagreement, Watch, blocks, shown
+from avatarlib.reads.verify.rebuild import Genome, reverse_complement
+from avatarlib.reads.verify.differences import NONE, Differences, canonical, of_alignment
+from avatarlib.reads.verify.events import number_of
+from avatarlib.reads.verify.reads import PAIRED, REVERSE, SUPPLEMENTARY, UNMAPPED, Expected
+from avatarlib.reads.verify.text import Disagreement, Watch, blocks, shown
 
 HEAD = struct.Struct("<iiiBBHHHiiii")
 LETTERS = bytes.maketrans(b"0123456789abcdef", b"=ACMGRSVTWYHKDBN")  # four bits a base, as hexadecimal digits

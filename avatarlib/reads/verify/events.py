@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from avatarlib.errors import InputError
-from avatarlib.reads.rebuild import Copy, Genome, reverse_complement
-from avatarlib.reads.verify_text import Disagreement, Watch, shown, table
+from avatarlib.reads.verify.rebuild import Copy, Genome, reverse_complement
+from avatarlib.reads.verify.text import Disagreement, Watch, shown, table
 
 FRAGMENTS = "read part source human donor haplotype contig start offset length strand kind"
 EVENTS = "read mate contig position haplotype read_position class reference haplotype_base read_base quality"

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from avatarlib.errors import InputError
 from avatarlib.genomes.settings import Variation
-from avatarlib.reads import document
-from avatarlib.reads.commented import commented_yaml
+from avatarlib.reads.config import document
+from avatarlib.reads.config.commented import commented_yaml
 
 ADVICE = "`avatar reads config` prints a configuration to start from"
 MOST_MOLECULES = 10_000_000_000  # a read's name has ten digits

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avatarlib.errors import InputError
-from avatarlib.reads.rebuild import Genome, genome, read_reference
-from avatarlib.reads.verify_bam import check_alignments
-from avatarlib.reads.verify_differences import Differences
-from avatarlib.reads.verify_genomes import check_haplotypes, read_variants
-from avatarlib.reads.verify_reads import Counts, Inputs, check_reads
-from avatarlib.reads.verify_text import Disagreement, Watch, shown
+from avatarlib.reads.verify.rebuild import Genome, genome, read_reference
+from avatarlib.reads.verify.bam import check_alignments
+from avatarlib.reads.verify.differences import Differences
+from avatarlib.reads.verify.genomes import check_haplotypes, read_variants
+from avatarlib.reads.verify.reads import Counts, Inputs, check_reads
+from avatarlib.reads.verify.text import Disagreement, Watch, shown
 from avatarlib.run.store import file_sha256
 
 Progress = Callable[[str, float], None]
@@ -48,6 +48,20 @@ class Report:
     def agrees(self) -> bool:
         """True where no disagreement was found."""
         return self.first is None
+
+    def lines(self) -> list[str]:
+        """The report as text for a reader, a line a fact."""
+        out = [
+            f"{self.reads:,} reads, {self.bases:,} bases of {self.molecules:,} molecules rebuilt from {self.haplotypes} "
+            f"haplotypes with {self.variants:,} variants",
+            "labelled differences: " + (", ".join(f"{name} {n:,}" for name, n in self.events.items()) or "none"),
+        ]
+        if self.alignments:
+            out.append(f"{self.alignments:,} alignments, NM and MD of {self.nm_checked:,} recomputed")
+        if self.unlabelled is not None:
+            out.append(f"differences without a label: {self.unlabelled}; labels without one: {self.without_difference}")
+        out += [f"not checked: {what}" for what in self.not_checked]
+        return [*out, "everything agrees" if self.first is None else f"the files disagree: {self.first}"]
 
 
 def verify(folder: Path, *, reference: Path | None = None, progress: Progress | None = None) -> Report:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from avatarlib.errors import InputError
-from avatarlib.reads.rebuild import Copy, Edit, Genome
-from avatarlib.reads.verify_text import Disagreement, Watch, lines, shown
+from avatarlib.reads.verify.rebuild import Copy, Edit, Genome
+from avatarlib.reads.verify.text import Disagreement, Watch, lines, shown
 
 FIXED = b"#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT".split()
 ALLELE = re.compile(rb"[ACGT]+")

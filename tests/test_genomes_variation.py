@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from avatarlib.errors import InputError
 from avatarlib.genomes import simulate as module
-from avatarlib.genomes.ancestry import bundles
+from avatarlib.genomes.ancestry import bundles, genealogies
 from avatarlib.genomes.demography import history, pair_age
 from avatarlib.genomes.fasta import join
-from avatarlib.genomes.people import copies_of
+from avatarlib.genomes.people import copies_of, donors_table
 from avatarlib.genomes.placement import CODES, left_align
 from avatarlib.genomes.settings import Variation
 from avatarlib.genomes.simulate import simulate
@@ -382,6 +382,33 @@ def test_sex_chromosomes_and_mitochondria_descend(family):
     assert copies(2, "girl") == []
     assert (copies(3, "girl")[0] == copies(3, "mum")[0]).all() and (copies(3, "son2")[0] == copies(3, "mum")[0]).all()
     assert (copies(3, "girl")[0] != copies(3, "dad")[0]).any()
+
+
+def test_either_copy_of_a_parent_is_passed_on(tmp_path):
+    path = tmp_path / "pedigree.csv"
+    path.write_text("donor,father,mother\ndad,,\nmum,,\n" + "".join(f"k{i},dad,mum\n" for i in range(40)))
+    variants, _ = one(Variation(pedigree=path, snp_rate=0.01, recombination_rate=0))
+    for parent in (0, 1):
+        from_first = [
+            (variants.genotypes[:, 4 + 2 * k + parent] == variants.genotypes[:, 2 * parent]).all() for k in range(40)
+        ]
+        assert 8 <= sum(from_first) <= 32
+
+
+def test_sizes_of_sex_chromosomes_and_mitochondria():
+    settings = Variation(donors=12, recombination_rate=1e-6)
+    past = history(settings)
+    names = {"c": 30_000, "X": 30_000, "Y": 50, "chrY": 50, "M": 50, "MT": 50, "chrM": 50, "chrMT": 50}
+    ref, ages = reference(**names), {name: [] for name in names}
+    for seed in range(15):
+        seeded = settings.model_copy(update={"ancestry_seed": seed})
+        donors, _ = donors_table(seeded, ref.names, past.home)
+        for bundle in genealogies(ref, seeded, past, donors, None):
+            ages[ref.names[bundle.contigs[0]]].append(bundle.trees.diversity(mode="branch") / 2)
+    assert np.mean(ages["c"]) == pytest.approx(20_000, rel=0.05)
+    assert np.mean(ages["X"]) == pytest.approx(15_000, rel=0.05)
+    quarter = [age for name, found in ages.items() if name not in "cX" for age in found]
+    assert np.mean(quarter) == pytest.approx(5_000, rel=0.2)
 
 
 @pytest.mark.parametrize(

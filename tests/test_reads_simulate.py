@@ -100,7 +100,11 @@ def test_mutations_change_no_fragment_and_no_error_draw(make):
     assert digests(one)["fragments.tsv.gz"] == digests(other)["fragments.tsv.gz"]
     assert digests(one)["variants.vcf.gz"] != digests(other)["variants.vcf.gz"]
     drawn = [
-        {(r["read"], r["mate"], r["read_position"]) for r in rows(f / "events.tsv.gz") if r["class"].startswith("error")}
+        {
+            (r["read"], r["mate"], r["read_position"])
+            for r in rows(f / "events.tsv.gz")
+            if r["class"].startswith("error")
+        }
         for f in (one, other)
     ]
     assert len(drawn[0]) > 500 and drawn[0] == drawn[1]
@@ -129,7 +133,9 @@ def test_every_read_is_rebuilt_and_the_usual_tools_agree(home, make, platform):
     assert min(report.events.get(c, 0) for c in ("variant", "error", "error_on_variant", "junk")) > 0
     union = home / f"union_{platform}.fa"
     with gzip.open(home / "ref.fa.gz", "rt") as one, gzip.open(home / "virus.fa.gz", "rt") as two:
-        union.write_text(one.read().replace(">chr1\n", ">human:chr1\n") + two.read().replace(">chr1\n", ">virus:chr1\n"))
+        union.write_text(
+            one.read().replace(">chr1\n", ">human:chr1\n") + two.read().replace(">chr1\n", ">virus:chr1\n")
+        )
     pysam.quickcheck(str(folder / "truth.bam"))
     pysam.calmd("-b", str(folder / "truth.bam"), str(union), save_stdout=str(home / "calmd.bam"))
     compared = 0

@@ -45,8 +45,9 @@ def haplotype(sequence: np.ndarray, variants: Variants, copy: int) -> Haplotype:
 
     Examples
     --------
-    >>> one = Variants(np.array([1, 3]), np.array([1, 0], np.int32), np.array([0, 1, 3]), np.frombuffer(b"TGG", np.uint8),
-    ...                np.array([0, 1], np.uint8), np.zeros(2, bool), np.ones((2, 1), np.int8))
+    >>> alleles, kinds = np.frombuffer(b"TGG", np.uint8), np.array([0, 1], np.uint8)
+    >>> one = Variants(np.array([1, 3]), np.array([1, 0], np.int32), np.array([0, 1, 3]), alleles, kinds,
+    ...                np.zeros(2, bool), np.ones((2, 1), np.int8))
     >>> haplotype(np.frombuffer(b"ACGTA", np.uint8), one, 0).bases.tobytes()
     b'ATGGGTA'
     """

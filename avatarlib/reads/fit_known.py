@@ -7,8 +7,8 @@ import numpy as np
 
 from avatarlib.errors import InputError
 from avatarlib.genomes.fasta import Reference
-from avatarlib.genomes.vcf_text import ALLELE, edits_of, info_of, lines, position_of
 from avatarlib.genomes.variants import DELETION, SNP
+from avatarlib.genomes.vcf_text import ALLELE, edits_of, info_of, lines, position_of
 
 NO_VARIANT = {".", "*", "<*>", "<NON_REF>", "<X>"}  # says that nothing else was seen, or that another record says what
 _BREAKEND = re.compile(r"[\[\]]|^\.|\.$")

@@ -82,7 +82,9 @@ def save_library(folder: Path, sources: Sequence[Source], shortest: int) -> int:
         How many contigs are too short.
     """
     columns: dict[str, list[np.ndarray]] = {name: [] for name in Library._fields}
-    sizes = {name: [0] for name in ("contig_at", "break_at", "snp_at", "copy_at", "block_at", "hap_break_at", "long_at")}
+    sizes = {
+        name: [0] for name in ("contig_at", "break_at", "snp_at", "copy_at", "block_at", "hap_break_at", "long_at")
+    }
     group, short, contigs = 0, 0, 0
     with (folder / "hap.raw").open("wb") as hap:
         for source in sources:

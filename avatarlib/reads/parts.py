@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from avatarlib.errors import InputError
-from avatarlib.reads import align, bgzf, illumina, long, molecules, streams, truth
+from avatarlib.reads import align, bgzf, illumina, illumina_model, long, long_model, molecules, streams, tables, truth
 from avatarlib.reads.batch import Batch, new_batch
 from avatarlib.reads.config import Config
 from avatarlib.reads.library import Library, load_library
@@ -78,23 +78,28 @@ class Worker:
     plan: Plan
     library: Library
     shape: molecules.Shape
-    model: illumina.Pool | long.Model
-    names: truth.Names
+    model: illumina_model.Pool | long_model.Model
+    names: tables.Names
     batch: Batch | None = None
 
     @classmethod
     def start(cls, plan: Plan) -> "Worker":
         library = load_library(plan.folder / "library")
         reads, errors = plan.config.reads, plan.config.errors
-        common = {"duplicates": reads.duplicates, "chimeras": reads.chimeras, "junk": reads.junk, "gc_bias": reads.gc_bias}
+        common = {
+            "duplicates": reads.duplicates,
+            "chimeras": reads.chimeras,
+            "junk": reads.junk,
+            "gc_bias": reads.gc_bias,
+        }
         if plan.paired:
             shape = molecules.Shape(reads.fragment_mean, reads.fragment_sd, shortest(plan), np.zeros(0), **common)
-            model = illumina.build_pool(plan.profile, errors, reads.length)
+            model = illumina_model.build_pool(plan.profile, errors, reads.length)
         else:
-            lengths = long.length_quantiles(plan.profile, reads.length_mean, reads.length_sd)
+            lengths = long_model.length_quantiles(plan.profile, reads.length_mean, reads.length_sd)
             shape = molecules.Shape(0.0, 0.0, shortest(plan), lengths, **common)
-            model = long.build_model(plan.profile, errors, _sample(library.ref))
-        return cls(plan, library, shape, model, truth.names(plan.contigs, plan.groups, plan.fronts))
+            model = long_model.build_model(plan.profile, errors, _sample(library.ref))
+        return cls(plan, library, shape, model, tables.names(plan.contigs, plan.groups, plan.fronts))
 
 
 def _sample(bases: np.ndarray) -> np.ndarray:
@@ -124,7 +129,7 @@ def make_part(worker: Worker, part: int, folder: Path) -> dict:
     stem = f"{part:06d}"
     first = part * plan.part
     last = min(first + plan.part, plan.molecules)
-    counts = {"molecules": last - first, "reads": 0, "bases": 0, "labels": np.zeros(len(truth.CLASSES), np.int64)}
+    counts = {"molecules": last - first, "reads": 0, "bases": 0, "labels": np.zeros(len(align.CLASSES), np.int64)}
     counts |= {"errors": np.zeros(3, np.int64), "template": 0, "kinds": np.zeros(len(molecules.KINDS), np.int64)}
     files = {name: plan.open_part(name, part, first, folder) for name in plan.files()}
     try:
@@ -184,13 +189,15 @@ def _batch(worker: Worker, first: int, n: int, files: dict, counts: dict) -> Non
         most_errors = int(np.diff(batch.error_at[: per * n + 1]).max(initial=0))
         span = truth.longest_span(library, drawn)
         room = align.room(int(max(most, sizes.max())), most_errors, span)
-        for bam, events in truth.write(library, batch, drawn, first, plan.paired, room, worker.names, counts["labels"], _OUTPUT):
+        for bam, events in truth.write(
+            library, batch, drawn, first, plan.paired, room, worker.names, counts["labels"], _OUTPUT
+        ):
             if plan.config.truth.bam:
                 files["truth.bam"].write(bgzf.compress(bam, 0))
             if plan.config.truth.events:
                 files["events.tsv.gz"].write(bgzf.compress(events, LEVEL))
     if plan.config.truth.fragments:
-        files["fragments.tsv.gz"].write(bgzf.compress(truth.fragments(library, drawn, first, worker.names), LEVEL))
+        files["fragments.tsv.gz"].write(bgzf.compress(tables.fragments(library, drawn, first, worker.names), LEVEL))
     counts["reads"] += per * n
     counts["bases"] += int(batch.length[: per * n].sum())
     counts["template"] += int(batch.used[: per * n].sum())

@@ -1,19 +1,16 @@
-"""From a configuration to a folder of reads with their whole truth: resumable, the same bytes for any number of workers.
+"""From a configuration to a folder of reads with their whole truth, the same bytes for any number of workers.
 
 Everything is written to a hidden folder beside the one asked for, which takes its place when it is complete. A run that
 was stopped goes on where it was: variation and library are made once, parts that are there are kept.
 """
 
 import contextlib
-import csv
 import fcntl
 import hashlib
-import io
 import json
-import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +18,13 @@ import pysam
 
 import avatarlib
 from avatarlib.errors import AvatarError, InputError
-from avatarlib.genomes.fasta import read_fasta, write_fasta
-from avatarlib.genomes.haplotypes import haplotype
-from avatarlib.genomes.simulate import Genomes
-from avatarlib.genomes.simulate import simulate as simulate_variation
-from avatarlib.genomes.trees import write_trees
-from avatarlib.genomes.vcf import write_vcf
-from avatarlib.reads import bgzf, parts, truth
-from avatarlib.reads.config import Config, canonical, check_names
-from avatarlib.reads.library import Source, save_library
+from avatarlib.reads import align, bgzf, molecules, parts, tables
+from avatarlib.reads.config import Config, canonical
 from avatarlib.reads.parts import LEVEL, Plan
-from avatarlib.reads.profile import load_profile
+from avatarlib.reads.prepare import HUMAN, Progress, prepare
 from avatarlib.run.store import file_sha256, write_json
 
 SCHEMA = "avatar-reads/1"
-HUMAN = "human"  # the donors' source
-Progress = Callable[[str, float], None]
 
 
 def simulate(config: Config, out: Path, *, progress: Progress = lambda step, done: None) -> dict:
@@ -64,7 +52,9 @@ def simulate(config: Config, out: Path, *, progress: Progress = lambda step, don
     out = Path(out)
     inputs = {name: file_sha256(path) for name, path in _inputs(config).items()}
     settings = canonical(config)
-    key = hashlib.sha256(json.dumps([SCHEMA, avatarlib.__version__, settings, inputs], sort_keys=True).encode()).hexdigest()
+    key = hashlib.sha256(
+        json.dumps([SCHEMA, avatarlib.__version__, settings, inputs], sort_keys=True).encode()
+    ).hexdigest()
     earlier = _earlier(out, key)
     if earlier is not None:
         return earlier
@@ -74,7 +64,7 @@ def simulate(config: Config, out: Path, *, progress: Progress = lambda step, don
         if earlier is not None:
             return earlier
         try:
-            plan, prepared = _prepare(config, work, key, progress)
+            plan, prepared = prepare(config, work, key, progress)
             counts = _make(plan, work, config.workers, progress)
         except InputError:  # nothing that another run could go on with
             shutil.rmtree(work)
@@ -159,126 +149,6 @@ def _alone(work: Path, out: Path) -> Iterator[None]:
         yield
 
 
-def _prepare(config: Config, work: Path, key: str, progress: Progress) -> tuple[Plan, dict]:
-    """Make variation and library, or find them from an earlier, stopped run of the same settings."""
-    profile = load_profile(config.errors.profile, config.reads.platform)
-    stamp = work / "prepared.json"
-    prepared = json.loads(stamp.read_text()) if stamp.is_file() else {}
-    if prepared.get("key") != key:
-        for path in work.iterdir():
-            if path.name != "lock":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for name in ("out", "library", "parts"):
-            (work / name).mkdir()
-        prepared = _variation(config, profile, work, progress) | {"key": key}
-        write_json(stamp, prepared)
-    names = {name: prepared[name] for name in ("contigs", "groups", "fronts", "molecules", "batch", "part")}
-    return Plan(config=config, profile=profile, folder=work, **names), prepared
-
-
-def _variation(config: Config, profile, work: Path, progress: Progress) -> dict:
-    """Write donors, variants, haplotypes and the library; return what the later steps need."""
-    progress("variation", 0)
-    reference = read_fasta(config.reference)
-    genomes = simulate_variation(reference, config.variation)
-    donors = [donor["donor"] for donor in genomes.donors]
-    check_names(config, donors)
-    share = max(0.0, 1 - sum(source.share for source in config.mixture))
-    sources = [Source(HUMAN, True, share, reference, genomes)]
-    sources += [Source(s.name, s.human, s.share, read_fasta(s.reference), None) for s in config.mixture]
-    out = work / "out"
-    write_vcf(out / "variants.vcf.gz", genomes)
-    progress("variation", 0.5)
-    if config.truth.haplotypes:
-        _save_haplotypes(out / "haplotypes.fa.gz", genomes)
-    _save_donors(out / "donors.csv", genomes)
-    _save_trees(out / "genealogies", genomes)
-    shape = Plan(config, profile, work, 0, 0, 0, [], [], [])
-    least = config.reads.length if shape.paired else parts.shortest(shape)
-    short = save_library(work / "library", sources, least)
-    progress("variation", 1)
-    for source in sources:
-        if source.share > 0 and not (np.diff(source.reference.offsets) >= least).any():
-            longest = int(np.diff(source.reference.offsets).max(initial=0))
-            raise InputError(
-                f"reference of {source.name}: its longest contig has {longest} bases, a read needs {least}: "
-                "ask for shorter reads or give longer contigs"
-            )
-    contigs = _contig_names(sources)
-    fronts = [f"{HUMAN}\t1\t{donor}" for donor in donors]
-    fronts += [f"{source.name}\t{int(source.human)}\t*" for source in sources[1:]] + ["*\t0\t*"]
-    molecules = _how_many(config, profile, int(reference.offsets[-1]), share)
-    mean = 2 * config.reads.length if shape.paired else (config.reads.length_mean or profile.length.mean)
-    batch = max(1, int(parts.BATCH_BASES / mean))
-    return {
-        "contigs": contigs,
-        "lengths": np.concatenate([np.diff(source.reference.offsets) for source in sources]).tolist(),
-        "sources": [source.name for source in sources for _ in source.reference.names],
-        "own_names": [name for source in sources for name in source.reference.names],
-        "human": {source.name: source.human for source in sources},
-        "groups": [*donors, *(source.name for source in sources[1:]), "junk"],
-        "samples": donors,
-        "fronts": fronts,
-        "molecules": molecules,
-        "batch": batch,
-        "part": batch * parts.PART_BATCHES,
-        "short_contigs": int(short),
-        "left_out": dict(genomes.left_out),
-        "variants": sum(len(contig.variants) for contig in genomes.contigs),
-    }
-
-
-def _how_many(config: Config, profile, bases: int, share: float) -> int:
-    reads = config.reads
-    if reads.coverage is None:
-        return reads.pairs or reads.reads
-    if share == 0:
-        raise InputError("reads.coverage is the depth of the donors' reference, and the mixture leaves them no share")
-    each = 2 * reads.length if reads.platform == "illumina" else (reads.length_mean or profile.length.mean)
-    return max(1, math.ceil(reads.coverage * bases / each / share))
-
-
-def _contig_names(sources: list[Source]) -> list[str]:
-    """Return every contig's name in the truth: its own, or source:name where two sources share it."""
-    names = [name for source in sources for name in source.reference.names]
-    if len(set(names)) == len(names):
-        return names
-    shared = {name for name in names if names.count(name) > 1} if len(names) < 1000 else _shared(names)
-    return [f"{s.name}:{n}" if n in shared else n for s in sources for n in s.reference.names]
-
-
-def _shared(names: list[str]) -> set[str]:
-    seen: set[str] = set()
-    return {name for name in names if name in seen or seen.add(name)}
-
-
-def _save_haplotypes(path: Path, genomes: Genomes) -> None:
-    """Write every copy of every contig, named contig|donor|haplotype."""
-    rows = [(index, copy) for index, contig in enumerate(genomes.contigs) for copy in range(len(contig.copies))]
-    names, sequences = [], (
-        haplotype(genomes.reference.sequence(index), genomes.contigs[index].variants, copy).bases for index, copy in rows
-    )
-    for index, copy in rows:
-        donor, number = genomes.contigs[index].copies[copy]
-        names.append(f"{genomes.contigs[index].name}|{genomes.donors[donor]['donor']}|{number}")
-    write_fasta(path, names, sequences)
-
-
-def _save_donors(path: Path, genomes: Genomes) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["donor", "population", "sex", "father", "mother"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(genomes.donors)
-    path.write_text(text.getvalue(), encoding="utf-8")
-
-
-def _save_trees(folder: Path, genomes: Genomes) -> None:
-    folder.mkdir()
-    for number, contig in enumerate(genomes.contigs):
-        if contig.trees is not None and len(genomes.contigs) <= 1000:
-            write_trees(folder / f"{number + 1}.trees", contig.trees)
-
-
 def _make(plan: Plan, work: Path, workers: int, progress: Progress) -> list[dict]:
     """Make the parts that are not there; return all parts' counts."""
     folder = work / "parts"
@@ -303,7 +173,7 @@ def _make(plan: Plan, work: Path, workers: int, progress: Progress) -> list[dict
 
 def _join(plan: Plan, work: Path, prepared: dict, counts: list[dict], progress: Progress) -> dict:
     """Lay the parts of every stream end to end, sort the alignments; return the counts of the whole."""
-    heads = {"events.tsv.gz": truth.EVENTS_HEADER.encode(), "fragments.tsv.gz": truth.FRAGMENTS_HEADER.encode()}
+    heads = {"events.tsv.gz": tables.EVENTS_HEADER.encode(), "fragments.tsv.gz": tables.FRAGMENTS_HEADER.encode()}
     names = [name for name in plan.files() if not plan.in_place(name)]
     for number, name in enumerate(names):
         progress("joining", number / len(names))
@@ -342,10 +212,10 @@ def _join(plan: Plan, work: Path, prepared: dict, counts: list[dict], progress: 
         "variants": prepared["variants"],
         "counts": total
         | {"errors": dict(zip(("substitution", "insertion", "deletion"), map(int, errors), strict=True))}
-        | {"molecules_by_kind": dict(zip(truth.KINDS, map(int, kinds), strict=True))},
+        | {"molecules_by_kind": dict(zip(molecules.KINDS, map(int, kinds), strict=True))},
     }
     if plan.config.truth.bam or plan.config.truth.events:
-        record["counts"]["labels"] = dict(zip(truth.CLASSES, map(int, labels), strict=True))
+        record["counts"]["labels"] = dict(zip(align.CLASSES, map(int, labels), strict=True))
     return record
 
 
@@ -360,4 +230,3 @@ def _bam_header(prepared: dict) -> bytes:
     for name, size in zip(prepared["contigs"], prepared["lengths"], strict=True):
         out += [(len(name) + 1).to_bytes(4, "little"), name.encode() + b"\0", size.to_bytes(4, "little")]
     return b"".join(out)
-

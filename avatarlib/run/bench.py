@@ -1,4 +1,4 @@
-"""`make bench`: speed of the rooms, seconds and memory of the notebooks, with their spread; writes `benchmarks/`."""
+"""`make bench`: speed of rooms and reads, seconds and memory of notebooks, with their spread; writes `benchmarks/`."""
 
 import argparse
 import os
@@ -12,20 +12,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from avatarlib.run import source, store
+from avatarlib.run.bench_reads import page as reads_page
 
 SIZE = (64, 64)
 EYE_SIZE = (240, 320)  # the fingerprints' own input
 
 
 def main() -> int:
-    """Measure, and write benchmarks/speed.json, notebooks.json and README.md."""
+    """Measure, and write benchmarks/speed.json, reads.json, notebooks.json and README.md."""
     parser = argparse.ArgumentParser(prog="python -m avatarlib.run.bench", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default 3)")
-    parser.add_argument("--rooms-only", action="store_true", help="leave the notebooks' figures as they are")
+    parser.add_argument("--rooms-only", action="store_true", help="leave the notebooks' and reads' figures as they are")
+    parser.add_argument("--reads-only", action="store_true", help="measure the simulated reads and nothing else")
     options = parser.parse_args()
     folder = store.project_root() / "benchmarks"
-    store.write_json(folder / "speed.json", {"machine": machine(), "per_second": rooms(options.repeats)})
+    if not options.reads_only:
+        store.write_json(folder / "speed.json", {"machine": machine(), "per_second": rooms(options.repeats)})
     if not options.rooms_only:
+        from avatarlib.run.bench_reads.speed import measure_reads
+
+        reads = measure_reads(options.repeats, lambda step: print(step, file=sys.stderr))
+        store.write_json(folder / "reads.json", reads | {"machine": machine()})
+    if not options.rooms_only and not options.reads_only:
         store.write_json(folder / "notebooks.json", notebooks(options.repeats))
     store.write_text(folder / "README.md", page(folder))
     print(page(folder))
@@ -112,7 +120,7 @@ def machine() -> dict[str, str | int | None]:
 
 
 def page(folder: Path) -> str:
-    """Return the Markdown page of speed.json and notebooks.json in `folder`."""
+    """Return the Markdown page of speed.json, notebooks.json and reads.json in `folder`."""
     speed, runs = store.read_json(folder / "speed.json"), store.read_json(folder / "notebooks.json") or {}
     where, repeats = speed["machine"], max(cell["n"] for cell in speed["per_second"].values())
     lines = [
@@ -129,6 +137,9 @@ def page(folder: Path) -> str:
         lines += ["", "| notebook, profile laptop, cold | seconds | peak memory, MB |", "|---|---|---|"]
     for name, cells in runs.items():
         lines.append(f"| {name} | {_cell(cells['seconds'])} | {_cell(cells['peak_memory_bytes'], 1e-6)} |")
+    reads = store.read_json(folder / "reads.json")
+    if reads:
+        lines += reads_page.section(reads)
     return "\n".join(lines) + "\n"
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avatarlib.errors import InputError
-from avatarlib.reads.verify.rebuild import Genome, genome, read_reference
 from avatarlib.reads.verify.bam import check_alignments
 from avatarlib.reads.verify.differences import Differences
 from avatarlib.reads.verify.genomes import check_haplotypes, read_variants
 from avatarlib.reads.verify.reads import Counts, Inputs, check_reads
+from avatarlib.reads.verify.rebuild import Genome, genome, read_reference
 from avatarlib.reads.verify.text import Disagreement, Watch, shown
 from avatarlib.run.store import file_sha256
 
@@ -52,8 +52,8 @@ class Report:
     def lines(self) -> list[str]:
         """The report as text for a reader, a line a fact."""
         out = [
-            f"{self.reads:,} reads, {self.bases:,} bases of {self.molecules:,} molecules rebuilt from {self.haplotypes} "
-            f"haplotypes with {self.variants:,} variants",
+            f"{self.reads:,} reads, {self.bases:,} bases of {self.molecules:,} molecules rebuilt from "
+            f"{self.haplotypes} haplotypes with {self.variants:,} variants",
             "labelled differences: " + (", ".join(f"{name} {n:,}" for name, n in self.events.items()) or "none"),
         ]
         if self.alignments:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from avatarlib.errors import InputError
-from avatarlib.reads.verify.rebuild import Genome, reverse_complement
 from avatarlib.reads.verify.differences import NONE, Differences, canonical, of_alignment
 from avatarlib.reads.verify.events import number_of
 from avatarlib.reads.verify.reads import PAIRED, REVERSE, SUPPLEMENTARY, UNMAPPED, Expected
+from avatarlib.reads.verify.rebuild import Genome, reverse_complement
 from avatarlib.reads.verify.text import Disagreement, Watch, blocks, shown
 
 HEAD = struct.Struct("<iiiBBHHHiiii")

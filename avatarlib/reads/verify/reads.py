@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from avatarlib.reads.verify.rebuild import Genome
 from avatarlib.reads.verify.differences import NONE, Differences, canonical, of_rows
 from avatarlib.reads.verify.events import TAILS, EventRows, Row, check_quality, check_row, molecules
+from avatarlib.reads.verify.rebuild import Genome
 from avatarlib.reads.verify.replay import Fail, Leg, Share, replay, shares, stretch
 from avatarlib.reads.verify.text import Disagreement, Watch, fastq, shown
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from avatarlib.reads.verify.rebuild import reverse_complement
 from avatarlib.reads.verify.events import Part, Row
+from avatarlib.reads.verify.rebuild import reverse_complement
 from avatarlib.reads.verify.text import Disagreement, shown
 
 Leg = tuple[Part, bool]  # a molecule, and whether the read is its reverse strand

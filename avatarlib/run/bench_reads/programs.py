@@ -152,7 +152,7 @@ def peers(bases: int, truth: bool) -> list[Program]:
     return [row for row in rows if not (truth and row.name == "wgsim")]
 
 
-def badread(bases: int) -> Program:
+def badread() -> Program:
     """Return Badread, whose reads are long; measured on few."""
 
     def command(n: int, reference: Path, out: Path) -> list[str]:

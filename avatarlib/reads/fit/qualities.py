@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from avatarlib.reads.fit_counts import LAGS, STATED, STATED_SQUARES, STATED_SUM
+from avatarlib.reads.fit.counts import LAGS, STATED, STATED_SQUARES, STATED_SUM
 
-POINTS, APART, MISS = 8, 0.02, 0.03  # of a curve: points, their least distance, decibels by which it may miss (rms)
+POINTS, APART, MISS = 8, 0.006, 0.05  # of a curve: points, their least distance, decibels by which it may miss (rms)
 WIDEST = 30.0  # decibels
 _STEEPEST = 0.999
 _TERMS = 60
@@ -179,16 +179,21 @@ def reduce_curve(y: np.ndarray, weight: np.ndarray, points: int = POINTS) -> lis
     return [[round(at, 4), round(float(np.clip(h, 0, 93)), 3)] for at, h in zip(knots, heights, strict=True)]
 
 
+def reach(cycles: np.ndarray) -> int:
+    """Return how many cycles a mate has, those that hardly any read reaches left out; `cycles` as in `mate`."""
+    n = cycles[:, STATED]
+    return int(np.flatnonzero(n >= max(_ENOUGH * n.max(), 1))[-1]) + 1
+
+
 def mate(cycles: np.ndarray, pairs: np.ndarray, lowest: int, highest: int) -> dict:
     """Return the `quality` block of one mate: curve, spread of reads and of cycles, correlation.
 
     Parameters
     ----------
     cycles, pairs
-        Of one mate, as in `fit_counts.Tables`.
+        Of one mate, as in `counts.Tables`.
     """
-    n = cycles[:, STATED]
-    length = int(np.flatnonzero(n >= max(_ENOUGH * n.max(), 1))[-1]) + 1
+    n, length = cycles[:, STATED], reach(cycles)
     n, pairs = np.maximum(n[:length], 1), pairs[:, :length].astype(float)
     mean = cycles[:length, STATED_SUM] / n
     lagged = []
@@ -214,7 +219,7 @@ def mate(cycles: np.ndarray, pairs: np.ndarray, lowest: int, highest: int) -> di
 
 
 def local(traces: list[tuple[np.ndarray, np.ndarray]], lowest: int, highest: int) -> tuple[float, float]:
-    """Return how a long read's stated quality varies along it, in stated decibels, and its correlation from base to base.
+    """Return how a long read's stated quality varies along it, in decibels, and its correlation from base to base.
 
     What belongs to the read and to the place (3-mer, homopolymer) is taken out first.
 
@@ -254,5 +259,7 @@ def local(traces: list[tuple[np.ndarray, np.ndarray]], lowest: int, highest: int
         pairs = [(same, same, weight, c + lost) for c in covariance]
         found = uncut(centre, weight, variance + lost, pairs, lowest, highest)
         rho = split(found.correlation, lags, constant=False)[1] if found.sd else 0.0
-        lost = (covariance[0] / max(rho, 1e-3)) * (1 + rho) / (1 - rho) * (n_read > 0).sum() / len(reads) if rho else 0.0
+        lost = (
+            (covariance[0] / max(rho, 1e-3)) * (1 + rho) / (1 - rho) * (n_read > 0).sum() / len(reads) if rho else 0.0
+        )
     return found.sd, rho

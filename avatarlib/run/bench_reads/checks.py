@@ -145,16 +145,19 @@ def cycle_correlations(found: Examination, profile: IlluminaProfile, asked: floa
     }
 
 
-def run_correlations(found: Examination, profile: LongProfile) -> dict[str, float]:
+def run_correlations(found: Examination, profile: LongProfile) -> dict[str, float | int | None]:
     """Return Pearson's r of insertion and deletion rates by homopolymer length with the profile's factors.
 
-    Lengths count in which enough indels were seen, each with the number of its bases as its weight.
+    Lengths count in which enough indels were seen, each with the number of its bases as its weight, and once more
+    (`_plain`) all with the same. None where they are fewer than three.
     """
     wanted, out = run_curve(profile), {}
     for row, (name, counts) in enumerate((("insertion", found.run_insertions), ("deletion", found.run_deletions))):
         kept = np.flatnonzero(counts >= RUN_BASES)
-        out[name] = _weighted_r(found.run_rates[row, kept], wanted[row, kept], found.run_bases[kept])
-        out[f"{name}_plain"] = float(np.corrcoef(found.run_rates[row, kept], wanted[row, kept])[0, 1])
+        came, asked, bases = found.run_rates[row, kept], wanted[row, kept], found.run_bases[kept]
+        enough = len(kept) > 2
+        out[name] = _weighted_r(came, asked, bases) if enough else None
+        out[f"{name}_plain"] = _weighted_r(came, asked, np.ones(len(kept))) if enough else None
         out[f"{name}_lengths"] = len(kept)
     return out
 

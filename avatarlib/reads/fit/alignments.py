@@ -1,4 +1,4 @@
-"""Read a user's alignments for a fit: which reads count, and the one clear line where the file is not what it must be."""
+"""Read a user's alignments for a fit: which reads count, and one clear line where the file isn't what it must be."""
 
 import tempfile
 import zlib
@@ -13,7 +13,7 @@ import pysam
 
 from avatarlib.errors import InputError
 from avatarlib.genomes.fasta import Reference, write_fasta
-from avatarlib.reads import fit_counts as counts
+from avatarlib.reads.fit import counts
 
 FEWEST = 100  # reads
 TRACED = 4_000_000  # bases whose qualities are kept with their places
@@ -36,7 +36,7 @@ class Sample:
     Attributes
     ----------
     tables
-        See `fit_counts.Tables`.
+        See `counts.Tables`.
     halves
         int64 [reads, 4]: columns of the alignment and matches, in even and in odd blocks of the read.
     lengths
@@ -179,7 +179,9 @@ def _row(read: pysam.AlignedSegment, path: Path, reference: Reference, contig: i
     operations = read.cigartuples
     at, low = read.reference_start, int(reference.offsets[contig])
     if read.reference_end > reference.length(contig):
-        raise InputError(f"{path}: read {read.query_name!a} reaches beyond the end of {reference.names[contig]}: {ADVICE}")
+        raise InputError(
+            f"{path}: read {read.query_name!a} reaches beyond the end of {reference.names[contig]}: {ADVICE}"
+        )
     cut = operations[-1 if read.is_reverse else 0]
     numbers = (
         low + at,
@@ -193,9 +195,7 @@ def _row(read: pysam.AlignedSegment, path: Path, reference: Reference, contig: i
     return read.query_sequence.encode(), read.query_qualities.tobytes(), operations, numbers
 
 
-def _add(
-    path: Path, held: list[tuple], codes, masked, long: bool, sample: Sample, halves: list, lengths: list
-) -> None:
+def _add(path: Path, held: list[tuple], codes, masked, long: bool, sample: Sample, halves: list, lengths: list) -> None:
     """Count the reads that are held."""
     numbers = np.array([row[3] for row in held], np.int64).T
     cigars = np.array([operation for row in held for operation in row[2]], np.int64)

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from avatarlib.reads import fit_counts as counts
+from avatarlib.reads.fit import counts
 
 LEVEL = 0.95
+ERRORS = ("substitution", "insertion", "deletion")
+EVENTS = {"substitution": counts.SUBSTITUTED, "insertion": counts.INSERTED, "deletion": counts.DELETED}
 SLOPE_SD = 0.25  # of the calibration line's slope around 1 before any error was seen
 FEW = 30  # events, below which something is not fitted
 SHARES_WORTH = 10  # errors that the shares of the profile to start from are worth
@@ -34,13 +36,13 @@ def interval(values: np.ndarray, value: float) -> tuple[float, float]:
     if not len(values):
         return value, value
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return min(float(low), value), max(float(high), value)
+    return min(float(low), float(value)), max(float(high), float(value))
 
 
 def row(name: str, value: float, values: np.ndarray, n: int) -> dict:
     """Return a row of results: name, value, low, high, n."""
     low, high = interval(values, value)
-    return {"name": name, "value": value, "low": low, "high": high, "n": int(n)}
+    return {"name": name, "value": float(value), "low": low, "high": high, "n": int(n)}
 
 
 def ratio(name: str, events: np.ndarray, chances: np.ndarray, weights: np.ndarray, factor: float = 1.0) -> dict:
@@ -135,89 +137,6 @@ def phred(share: float) -> float:
     return -10 * math.log10(max(share, 10**-9.9)) + 0.0
 
 
-def slope(steps: np.ndarray, sites: np.ndarray, extra: np.ndarray, events: np.ndarray) -> float:
-    """Return b, 0 to 100, for which events are expected as a ((1 + b steps) sites + extra): the likeliest (Poisson).
-
-    Parameters
-    ----------
-    steps, sites, extra, events
-        float [lengths of homopolymer].
-
-    Examples
-    --------
-    >>> steps, sites = np.array([0.0, 1, 2]), np.array([1e6, 1e5, 1e4])
-    >>> round(slope(steps, sites, np.zeros(3), 0.01 * sites * (1 + 0.5 * steps)), 3)
-    0.5
-    """
-    from scipy.optimize import minimize_scalar
-
-    if events.sum() == 0 or (steps * sites).sum() == 0:
-        return 0.0
-    plain, steep = np.maximum(sites + extra, 0.0), steps * sites
-
-    def miss(b: float) -> float:
-        shape = np.maximum(plain + b * steep, 1e-12)
-        return float(events.sum() * math.log(shape.sum()) - events @ np.log(shape))
-
-    best = float(minimize_scalar(lambda t: miss(math.expm1(t)), bounds=(0, math.log(101)), method="bounded").x)
-    return 0.0 if miss(0.0) <= miss(math.expm1(best)) else math.expm1(best)
-
-
-def run_slopes(runs: np.ndarray, first: int, insertion_length: float) -> tuple[float, float]:
-    """Return the slopes of insertions and of deletions over the length of homopolymers.
-
-    An inserted base that happens to be that of the run behind it counts to the run, though it belongs to the base
-    before; so the runs expect more, and the others fewer, by the share of insertions that happen so.
-
-    Parameters
-    ----------
-    runs
-        float [longest + 1, 5], as `fit_counts.Tables.runs`, summed over the groups.
-    first
-        The length of homopolymer from which the factor rises.
-    """
-    length = np.arange(len(runs))
-    steps = np.maximum(length - first + 1, 0).astype(float)
-    ends = 1 / insertion_length
-    chance = ends / 4 / (1 - (1 - ends) / 4)
-    extra = np.where(length > 2, chance * runs[:, counts.EDGES], 0.0)
-    short = (length > 0) & (length < 3)
-    gaps = runs[:, counts.GAPS]
-    extra = extra - np.where(short, extra.sum() * gaps / max(gaps[short].sum(), 1), 0.0)
-    return (
-        slope(steps, gaps, extra, runs[:, counts.RUN_INSERTED]),
-        slope(steps, runs[:, counts.SITES], np.zeros(len(runs)), runs[:, counts.RUN_DELETED]),
-    )
-
-
-def contexts(words: np.ndarray) -> dict[str, float]:
-    """Return the factor on substitutions by 3-mer, drawn towards 1 by as much as counts scatter more than factors do.
-
-    Parameters
-    ----------
-    words
-        int [64, 2]: middle bases, of these substituted.
-
-    Examples
-    --------
-    >>> words = np.full((64, 2), [10**6, 1000])
-    >>> words[5, 1] = 2000
-    >>> contexts(words)["ACC"]
-    1.905
-    """
-    n, k = words.T.astype(float)
-    if k.sum() == 0:
-        return {}
-    expected = n * k.sum() / n.sum()
-    there = expected > 0
-    # Of gamma factors with mean 1: variance of counts = expected + variance x expected^2.
-    spread = ((k - expected) ** 2 - expected)[there].sum() / (expected[there] ** 2).sum()
-    worth = 1 / max(float(spread), 1e-9)
-    factor = np.minimum((k + worth) / (expected + worth), 100)
-    names = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT"]
-    return {name: round(f, 3) for name, f in zip(names, factor.tolist(), strict=True) if round(f, 3) != 1}
-
-
 def shares(matrix: np.ndarray, start: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """Return to which base each base is substituted; where few errors were seen, mostly as in `start`.
 
@@ -238,43 +157,6 @@ def shares(matrix: np.ndarray, start: dict[str, dict[str, float]]) -> dict[str, 
     return out
 
 
-def identity(halves: np.ndarray, resamples: int, rng: np.random.Generator) -> tuple[list[dict], np.ndarray]:
-    """Return mean and spread of reads' identities, and each read's identity drawn towards the mean by its uncertainty.
-
-    The spread between reads is the covariance of their odd and even blocks, which chance within a read can't raise.
-
-    Parameters
-    ----------
-    halves
-        int [reads, 4]: columns of the alignment and matches, in even and in odd blocks.
-    """
-    columns, matches = halves[:, 0] + halves[:, 2], halves[:, 1] + halves[:, 3]
-    there = columns > 0
-    whole = matches[there] / columns[there]
-    both = (halves[:, 0] >= counts.HALF) & (halves[:, 2] >= counts.HALF)
-    if both.sum() < max(FEW, len(both) // 10):  # too few reads are long enough for their blocks to be told apart well
-        both = (halves[:, 0] > 0) & (halves[:, 2] > 0)
-    even, odd = halves[both, 1] / halves[both, 0], halves[both, 3] / halves[both, 2]
-    mean = float(whole.mean())
-    variance = _between(even, odd, np.ones(len(even)))
-    means, spreads = np.empty(resamples), np.empty(resamples)
-    for k in range(resamples):
-        means[k] = rng.choice(whole, len(whole)).mean()
-        spreads[k] = _between(even, odd, np.bincount(rng.integers(len(even), size=len(even)), minlength=len(even)))
-    rows = [row("mean", mean, means, len(whole))]
-    rows.append(row("sd", math.sqrt(variance), np.sqrt(spreads), len(even)))
-    noise = max(float(((even - odd) ** 2 / (1 / halves[both, 0] + 1 / halves[both, 2])).mean()), 1e-12) if len(even) else 1.0
-    trust = variance / (variance + noise / columns[there]) if variance else np.zeros(len(whole))
-    return rows, mean + (whole - mean) * trust
-
-
-def _between(even: np.ndarray, odd: np.ndarray, weight: np.ndarray) -> float:
-    total = weight.sum()
-    if total == 0:
-        return 0.0
-    return max(float(weight @ (even * odd) / total - (weight @ even) * (weight @ odd) / total**2), 0.0)
-
-
 def solve(function: Callable[[float], float], low: float, high: float) -> float:
     """Return where a rising function crosses zero between two ends, or the nearer end."""
     from scipy.optimize import brentq
@@ -284,31 +166,6 @@ def solve(function: Callable[[float], float], low: float, high: float) -> float:
     return high if function(high) <= 0 else float(brentq(function, low, high, xtol=1e-7))
 
 
-def homopolymer_rows(runs: np.ndarray) -> list[dict]:
-    """Return insertions and deletions per base by length of homopolymer; `runs` as in `run_slopes`."""
-    return [
-        {
-            "run": length,
-            "insertion": float(runs[length, counts.RUN_INSERTED] / max(runs[length, counts.GAPS], 1)),
-            "deletion": float(runs[length, counts.RUN_DELETED] / runs[length, counts.SITES]),
-            "n": int(runs[length, counts.SITES]),
-        }
-        for length in range(1, len(runs))
-        if runs[length, counts.SITES]
-    ]
-
-
-def curve_rows(cycles: np.ndarray) -> list[dict]:
-    """Return mean stated quality and error rate by mate (1, 2) and cycle (from 1); `cycles` as in `fit_counts.Tables`."""
-    rows = []
-    for mate in range(2):
-        for cycle in np.flatnonzero(cycles[mate, :, counts.CALLED]).tolist():
-            stated, total, _, called, wrong = cycles[mate, cycle].tolist()
-            mean = total / stated if stated else None
-            rows.append({"mate": mate + 1, "cycle": cycle + 1, "quality": mean, "error": wrong / called, "n": called})
-    return rows
-
-
 def range_of(qualities: Sequence[int] | np.ndarray) -> tuple[int, int]:
     """Return the lowest and highest quality that more than one base in 100,000 has; two different ones, 0 to 93."""
     seen = np.flatnonzero(np.asarray(qualities) > 1e-5 * np.sum(qualities))
@@ -316,3 +173,25 @@ def range_of(qualities: Sequence[int] | np.ndarray) -> tuple[int, int]:
     if lowest == highest:
         lowest, highest = (lowest - 1, highest) if lowest else (0, 1)
     return lowest, highest
+
+
+def rates(totals: np.ndarray, weights: np.ndarray, per: int | None) -> list[dict]:
+    """Return the three rates' rows from totals [groups, 10], per base of the reference or as `per` says."""
+    aligned = totals[:, counts.ALIGNED]
+    bases = aligned + totals[:, counts.DELETED]
+    chances = {"substitution": bases if per is None else totals[:, per], "deletion": bases}
+    chances["insertion"] = totals[:, counts.INSERTABLE]
+    return [ratio(name, totals[:, EVENTS[name]], chances[name], weights) for name in ERRORS]
+
+
+def lines(table: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Return resampled offsets and slopes of the line of calibration, and the line of all; table [groups, 94, 2]."""
+    stated = np.arange(counts.QUALITIES, dtype=float)
+    drawn = np.einsum("rg,gqk->rqk", weights, table.astype(float))
+    each = np.array([line(stated, *one.T) for one in drawn]).reshape(-1, 2)
+    return each[:, 0], each[:, 1], line(stated, *table.sum(0).astype(float).T)
+
+
+def short(value: float) -> float:
+    """Return a number with five digits, as a profile's."""
+    return float(f"{value:.5g}")

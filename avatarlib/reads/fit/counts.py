@@ -1,7 +1,7 @@
 """Kernels that count what aligned reads show against the reference: errors and opportunities, by group of molecules.
 
 Everything is counted on the strand that was read: of a read on the reverse strand, bases are complemented, cycles and
-homopolymers run backwards. A masked place is neither an error nor an opportunity, nor is another letter than A, C, G, T.
+homopolymers run backwards. A masked place is neither error nor opportunity, nor is another letter than A, C, G, T.
 """
 
 from typing import NamedTuple
@@ -32,11 +32,12 @@ class Tables(NamedTuple):
 
     `totals` [groups, 2 mates, 10]: bases aligned to a base, of these substituted; bases deleted, inserted; places where
     something could be inserted; whole deletions, their bases; insertions; pairs of deletions one base apart; masked
-    bases. `quality` [groups, 94, 2]: bases that were read with a stated quality, of these wrong. `runs` [groups, longest
-    + 1, 5] by length of homopolymer: bases, of these deleted; places where something could be inserted, inserted bases;
-    runs before which a base of no run was read. `words` [64, 2] by 3-mer: middle bases, of these substituted. `matrix`
-    [4, 4]: base, base read. `cycles` [2 mates, cycles, 5]: stated qualities, their sum and sum of squares; aligned bases,
-    of these substituted. `pairs` [2, lags, cycles, 4]: pairs of qualities so many cycles apart, sums of first, second, product.
+    bases. `quality` [groups, 94, 2]: bases that were read with a stated quality, of these wrong. `runs` [groups,
+    longest + 1, 5] by length of homopolymer: bases, of these deleted; places where something could be inserted, bases
+    inserted; runs before which a base of no run was read. `words` [64, 2] by 3-mer: middle bases, of these substituted.
+    `matrix` [4, 4]: base, base read. `cycles` [2 mates, cycles, 5]: stated qualities, their sum, sum of squares; bases
+    aligned, of these substituted. `pairs` [2, lags, cycles, 4]: pairs of qualities so many cycles apart, sums of first,
+    second, product.
     """
 
     totals: np.ndarray
@@ -116,10 +117,8 @@ def _word(reference, masked, low, high, p, reverse):
 
 @njit(cache=True)
 def _owner(reference, masked, reads, i, g, a, length, longest):
-    """Return the run that bases read[a : a + length], inserted before reference base g, belong to.
-
-    An inserted base beside a run of its own could be any of the run; else it came after the base read before it.
-    """
+    """Return the length of the run that bases read[a : a + length], inserted before reference base g, belong to: one of
+    the same base beside them, of which they could be any, else that of the base read before them."""
     same = True
     for k in range(a + 1, a + length):
         same = same and reads.bases[k] == reads.bases[a]
@@ -165,11 +164,9 @@ def count(reference, masked, reads, inserted_wrong, tables, halves):
             if operation == 4:
                 q += n
             elif operation == 3:
-                p += n
-                apart = 99
+                p, apart = p + n, 99
             elif operation == 1:
-                a = base0 + q
-                q += n
+                a, q = base0 + q, q + n
                 if p <= start or p >= end:
                     continue
                 if masked[p - 1] or masked[p]:
@@ -229,7 +226,9 @@ def count(reference, masked, reads, inserted_wrong, tables, halves):
                         if word >= 0:
                             words[word, 0] += 1
                             words[word, 1] += wrong
-                        cycle = reads.before[i] + (reads.base_at[i + 1] - 1 - base0 - (q + j - p) if reverse else q + j - p)
+                        cycle = reads.before[i] + (
+                            reads.base_at[i + 1] - 1 - base0 - (q + j - p) if reverse else q + j - p
+                        )
                         if cycle < cycles.shape[1]:
                             cycles[mate, cycle, CALLED] += 1
                             cycles[mate, cycle, WRONG] += wrong
@@ -290,7 +289,7 @@ def trace(reference, masked, reads, i, longest, stated, kind):
         elif operation == 3:
             p += n
         elif operation in (0, 2, 7, 8):
-            for j in range(n):
+            for _ in range(n):
                 stated[n_out] = 255
                 if operation != 2:
                     if not first <= p <= last:

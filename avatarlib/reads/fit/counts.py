@@ -200,9 +200,9 @@ def count(reference, masked, reads, inserted_wrong, tables, halves):
                 else:
                     apart = apart + n if apart + n < 99 else 99
                 for j in range(p, p + n):
-                    code = reference[j]
+                    code, at = reference[j], base0 + q + j - p
                     half = 2 * (((j - start) // HALF) & 1)
-                    read = 9 if deleted else reads.bases[base0 + q + j - p]
+                    read = 9 if deleted else reads.bases[at]
                     if masked[j]:
                         total[MASKED] += 1
                         continue
@@ -214,8 +214,7 @@ def count(reference, masked, reads, inserted_wrong, tables, halves):
                         if origin > 0:
                             runs[group, min(origin, longest), RUN_DELETED] += 1
                     else:
-                        stated = reads.quality[base0 + q + j - p]
-                        wrong = read != code
+                        stated, wrong = reads.quality[at], read != code
                         halves[i, half + 1] += not wrong
                         total[ALIGNED] += 1
                         total[SUBSTITUTED] += wrong
@@ -226,9 +225,7 @@ def count(reference, masked, reads, inserted_wrong, tables, halves):
                         if word >= 0:
                             words[word, 0] += 1
                             words[word, 1] += wrong
-                        cycle = reads.before[i] + (
-                            reads.base_at[i + 1] - 1 - base0 - (q + j - p) if reverse else q + j - p
-                        )
+                        cycle = reads.before[i] + (reads.base_at[i + 1] - 1 - at if reverse else at - base0)
                         if cycle < cycles.shape[1]:
                             cycles[mate, cycle, CALLED] += 1
                             cycles[mate, cycle, WRONG] += wrong

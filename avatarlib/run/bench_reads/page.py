@@ -22,8 +22,8 @@ def section(reads: dict) -> list[str]:
         "",
         "## Simulated reads",
         "",
-        f"`avatar reads simulate` and other simulators on the phantom genome of {reads['bases'] / 1e6:.0f} Mb, 2 × 150 "
-        f"bases, files on {where}, {reads['machine']['cores']} cores with a load of {_load(reads)}; median (min–max) of "
+        f"`avatar reads simulate` and other simulators on the phantom genome of {reads['bases'] / 1e6:.0f} Mb, "
+        f"2 × 150 bases, files on {where}, {reads['machine']['cores']} cores, load {_load(reads)}; median (min–max) of "
         f"{n} rounds in which the programs take turns. Speeds are per second of the processor, of all of a program's "
         "processes together. The start is what the same command takes for one molecule: ours imports, simulates "
         "genealogies and variants and samples its qualities. Ours is called once before, which compiles its kernels. "

@@ -88,5 +88,5 @@ $(NOTEBOOKS): setup
 05_augmentation: 04_eye_cohort
 06_statistical_baseline: 04_eye_cohort
 12_cone: 04_eye_cohort 06_statistical_baseline
-20_release_report: 06_statistical_baseline 12_cone
 15_sequencing_errors: 14_human_variation
+20_release_report: 06_statistical_baseline 12_cone

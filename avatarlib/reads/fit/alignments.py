@@ -4,7 +4,7 @@ import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,8 +129,11 @@ def _opened(path: Path, reference: Reference) -> Iterator[tuple[pysam.AlignmentF
                 if "no sequences" in str(error):
                     raise InputError(f"{path}: its header names no contigs, so nothing is aligned: {ADVICE}") from None
                 raise InputError(f"{path}: no alignments: {ADVICE}") from None
-            with file:
+            try:
                 yield file, _contigs(path, file, reference)
+            finally:
+                with suppress(OSError):  # a damaged file complains again when it is closed
+                    file.close()
     finally:
         pysam.set_verbosity(loud)
 

@@ -15,8 +15,12 @@ from avatarlib.eyes.cohort import Cohort
 def test_every_source_is_declared_in_full():
     for name in manifests.sources():
         source = manifests.source(name)
-        assert source.evaluation_only and source.licence and source.cite and source.checksums
+        assert source.licence and source.terms and source.cite and source.checksums and source.bytes
         assert all(len(digest) == 64 for digest in source.checksums.values())
+        if source.modality == "sequence":
+            assert source.use == "open"
+            continue
+        assert source.evaluation_only
         people = {real.NAMES[name].fullmatch(file)["person"] for file in source.checksums}
         assert len(people) == source.people
     with pytest.raises(InputError, match="no source is called"):

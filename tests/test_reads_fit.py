@@ -13,9 +13,9 @@ from avatarlib.genomes.phantom import phantom_genome
 from avatarlib.reads import config
 from avatarlib.reads.curves import cycle_curve
 from avatarlib.reads.fit import alignments, counts, fit, write
+from avatarlib.reads.fit.known import read_known
 from avatarlib.reads.fit.long import contexts, identities, run_slopes
 from avatarlib.reads.fit.qualities import moments, split, uncut
-from avatarlib.reads.fit_known import read_known
 from avatarlib.reads.profile import load_profile
 from avatarlib.reads.simulate import simulate
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avatarlib.errors import InputError
-from avatarlib.genomes.settings import Variation
+from avatarlib.genomes.settings import Variation, is_demes_file
 
 if TYPE_CHECKING:
     import msprime
@@ -48,7 +48,7 @@ def history(settings: Variation) -> History:
     if settings.model == "constant":
         demography = msprime.Demography()
         demography.add_population(name=EVERYBODY, initial_size=settings.population_size)
-    elif settings.model.endswith((".yml", ".yaml")):
+    elif is_demes_file(settings.model):
         demography = _demes(Path(settings.model))
     else:
         demography = _catalogue(settings.model)

@@ -1,10 +1,8 @@
 """Reference sequences: FASTA files of strangers read strictly, indexed bgzip FASTA written."""
 
-import gzip
 import os
 import re
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import pysam
 
 from avatarlib.errors import InputError
+from avatarlib.genomes.opened import opened
 
 LARGEST = 8 * 10**9  # decompressed bytes
 BLOCK = 1 << 23
@@ -25,6 +24,7 @@ _TABLE = bytearray(256)  # Upper case, DNA, line ends kept; whatever is no IUPAC
 for _code in (*CODES, ord("\n")):
     _TABLE[_code] = _TABLE[ord(chr(_code).lower())] = ord("T") if _code == ord("U") else _code
 TABLE = bytes(_TABLE)
+# The empty block behind the last one, by which a bgzip file is known to be whole.
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
@@ -184,28 +184,21 @@ def _blocks(path: Path, largest: int) -> Iterator[bytes]:
         what = "is a folder or no regular file" if path.exists() else "no such file"
         raise InputError(f"{path}: {what}: give a FASTA file, plain or gzip")
     total = 0
-    try:
+    with opened(path, "check its rights and its disk") as file:
         with open(path, "rb") as raw:
             head = raw.read(16)
             raw.seek(max(0, path.stat().st_size - len(BGZF_END)))
             end = raw.read()
         if head[:4] == b"\x1f\x8b\x08\x04" and head[12:] == b"BC\x02\0" and end != BGZF_END:
             raise EOFError  # Cut between two of its blocks, a bgzip file is a complete gzip file.
-        with (gzip.open if head[:2] == b"\x1f\x8b" else open)(path, "rb") as file:
-            while block := file.read(min(BLOCK, largest - total + 1)):
-                total += len(block)
-                if total <= largest and not block.endswith(b"\n"):
-                    rest = file.readline(largest - total + 1)
-                    block, total = block + rest, total + len(rest)
-                if total > largest:
-                    raise InputError(f"{path}: more than {largest:,} bytes of text: split it or raise the limit")
-                yield block.replace(b"\r\n", b"\n")
-    except EOFError:
-        raise InputError(f"{path}: the gzip file is cut off: get it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: the gzip file is damaged ({error}): get it again") from None
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror or error}): check its rights and its disk") from None
+        while block := file.read(min(BLOCK, largest - total + 1)):
+            total += len(block)
+            if total <= largest and not block.endswith(b"\n"):
+                rest = file.readline(largest - total + 1)
+                block, total = block + rest, total + len(rest)
+            if total > largest:
+                raise InputError(f"{path}: more than {largest:,} bytes of text: split it or raise the limit")
+            yield block.replace(b"\r\n", b"\n")
 
 
 def _empty(path: Path, lines: dict[str, int]) -> InputError:

@@ -12,6 +12,17 @@ Rate = (
 )
 
 
+def is_demes_file(model: str) -> bool:
+    """True where the name of a model is the path of a demes file.
+
+    Examples
+    --------
+    >>> is_demes_file("two.yml"), is_demes_file("OutOfAfrica_3G09")
+    (True, False)
+    """
+    return model.endswith((".yml", ".yaml"))
+
+
 class Variation(BaseModel):
     """How human sequences differ; every field has a default, an unknown field is an error.
 

@@ -1,13 +1,12 @@
 """The text of VCF files of strangers: lines, places on the reference, and what an allele changes there."""
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from avatarlib.errors import InputError
 from avatarlib.genomes.fasta import Reference
+from avatarlib.genomes.opened import opened
 from avatarlib.genomes.variants import DELETION, DUPLICATION, INSERTION, INVERSION, SNP
 
 LONGEST_LINE = 1 << 28
@@ -27,9 +26,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        with open(path, "rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with (gzip.open if packed else open)(path, "rb") as file:
+        with opened(path, "check the path of the VCF file") as file:
             while line := file.readline(LONGEST_LINE):
                 number += 1
                 if number == 1 and not line.startswith(b"##fileformat=VCF"):
@@ -39,12 +36,6 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise InputError(f"{path}, line {number}: no UTF-8: VCF files are text in UTF-8") from None
-    except EOFError:
-        raise InputError(f"{path}: the gzip file is cut off: get it again") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: the gzip file is damaged ({error}): get it again") from None
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror or error}): check the path of the VCF file") from None
     if not number:
         raise InputError(f"{path}: empty: give a VCF file")
 

@@ -3,7 +3,6 @@
 import struct
 import zlib
 
-EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _BLOCK = 65280  # bytes of text in a block, as bgzip takes it
 _HEADER = struct.Struct("<4BI2BH2BHH")
 
@@ -21,7 +20,8 @@ def compress(data: memoryview | bytes, level: int) -> bytes:
     Examples
     --------
     >>> import gzip
-    >>> gzip.decompress(compress(b"reads", 1) + EOF)
+    >>> from avatarlib.genomes.fasta import BGZF_END
+    >>> gzip.decompress(compress(b"reads", 1) + BGZF_END)
     b'reads'
     """
     data, blocks = memoryview(data), []

@@ -13,13 +13,13 @@ import numpy as np
 
 from avatarlib.errors import InputError
 from avatarlib.reads.verify.events import EVENTS, FRAGMENTS, TAILS
+from avatarlib.reads.verify.rebuild import reverse_complement
 from avatarlib.reads.verify.text import Watch, fastq, table
 from avatarlib.run.store import read_json
 
 QUALITIES = 94  # Phred 0 to 93
 RUNS = 31  # lengths of homopolymers that are told apart: 0 (never) to 30 and more
 ERRORS = ("substitution", "insertion", "deletion")
-_COMPLEMENT = bytes.maketrans(b"ACGT", b"TGCA")
 _HELD = 4096  # reads whose qualities are counted at a time
 
 
@@ -275,4 +275,4 @@ class _Tally:
 
 
 def _reverse(*texts: bytes) -> tuple[bytes, ...]:
-    return tuple(text[::-1].translate(_COMPLEMENT) for text in texts)
+    return tuple(reverse_complement(text) for text in texts)

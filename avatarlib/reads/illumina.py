@@ -34,6 +34,15 @@ def _template(lib, pool, molecules, i, mate, part, t, junk, number):
     return COMPLEMENT[lib.hap[base + size - 1 - t]]
 
 
+@njit(cache=True, inline="always")
+def _copy(out, hap, left, size, t, n, forward):
+    """Write template bases t, t + 1, … of a molecule's end: its `size` bases from `left` on, or their complements."""
+    if forward:
+        copy_forward(out, hap[left + t :], n)
+    else:
+        copy_reverse(out, hap[left + size - t - n :], n)
+
+
 @njit(cache=True)
 def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
     """Write both mates of every molecule into the batch's buffers; return the number of errors."""
@@ -46,13 +55,8 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
     clean, hazards, qualities = pool.clean, pool.hazard, pool.quality
     insertion, deletion, shares = pool.insertion, pool.deletion, pool.others
     text_1, text_2 = batch.text_1, batch.text_2
-    sequence_at, quality_at, lengths, tails, useds = (
-        batch.sequence_at,
-        batch.quality_at,
-        batch.length,
-        batch.tail,
-        batch.used,
-    )
+    sequence_at, quality_at, lengths = batch.sequence_at, batch.quality_at, batch.length
+    tails, useds = batch.tail, batch.used
     error_at, error_position, error_t = batch.error_at, batch.error_position, batch.error_t
     error_kind, error_base = batch.error_kind, batch.error_base
     for i in range(len(parts)):
@@ -91,10 +95,7 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
                     until = low
                 run = until - c
                 inside = min(run, max(size - t, 0)) if simple else 0
-                if forward:
-                    copy_forward(out[sequence + c :], hap[left + t :], inside)
-                else:
-                    copy_reverse(out[sequence + c :], hap[left + size - t - inside :], inside)
+                _copy(out[sequence + c :], hap, left, size, t, inside, forward)
                 for k in range(inside, run):
                     out[sequence + c + k] = _template(lib, pool, molecules, i, mate, part, t + k, junk, first + i)
                 if t < size <= t + run:
@@ -160,14 +161,21 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
 def _twins(lib, pool, molecules, first, junk, batch, out_1, out_2):
     """Write the error-free twins: the template's first bases with the read's qualities, as records of the same size."""
     length = pool.quality.shape[2]
-    for i in range(len(molecules.kind)):
+    record = HEADER + 2 * length + 4
+    hap, copy_at, parts, copies, sizes = lib.hap, lib.copy_at, molecules.parts, molecules.copy, molecules.size
+    lefts, reverses, text_1, text_2 = molecules.left, molecules.reverse, batch.text_1, batch.text_2
+    for i in range(len(parts)):
         for mate in range(2):
-            part = mate if molecules.parts[i] == 2 else 0
-            text, out = (batch.text_1, out_1) if mate == 0 else (batch.text_2, out_2)
-            sequence = batch.sequence_at[2 * i + mate]
-            for k in range(sequence - HEADER, sequence + 2 * length + 4):
-                out[k] = text[k]
-            for t in range(length):
+            part = mate if parts[i] == 2 else 0
+            text, out = (text_1, out_1) if mate == 0 else (text_2, out_2)
+            copy, size, inside = copies[i, part], sizes[i, part], 0
+            copy_forward(out[i * record :], text[i * record :], record)
+            sequence = i * record + HEADER
+            if copy >= 0:
+                inside = min(length, size)
+                forward = reverses[i, part] == (mate == 1)
+                _copy(out[sequence:], hap, copy_at[copy] + lefts[i, part], size, 0, inside, forward)
+            for t in range(inside, length):
                 out[sequence + t] = _template(lib, pool, molecules, i, mate, part, t, junk, first + i)
 
 

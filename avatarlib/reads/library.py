@@ -3,7 +3,7 @@
 The arrays are memory-mapped, so worker processes share them and the kernels see nothing but numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,15 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from avatarlib.genomes.fasta import Reference
-from avatarlib.genomes.haplotypes import haplotype
+from avatarlib.genomes.haplotypes import Haplotype, haplotype
 from avatarlib.genomes.simulate import Genomes
-from avatarlib.genomes.variants import SNP
+from avatarlib.genomes.variants import SNP, Variants, no_variants
 
 LONG_INSERTION = 50  # bases: from here on the inside of an insertion gets molecules of its own
+Columns, Counts = dict[str, list], dict[str, list[int]]  # pieces of the arrays, and lengths behind the `X_at`
 GC_BLOCK = 32  # bases a step of the running count of G and C
 _ACGT = np.zeros(256, bool)
 _ACGT[np.frombuffer(b"ACGT", np.uint8)] = True
-_GC = np.zeros(256, np.int64)
+_GC = np.zeros(256, np.uint8)
 _GC[np.frombuffer(b"GC", np.uint8)] = 1
 
 
@@ -81,72 +82,85 @@ def save_library(folder: Path, sources: Sequence[Source], shortest: int) -> int:
     int
         How many contigs are too short.
     """
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in Library._fields}
-    sizes = {
-        name: [0] for name in ("contig_at", "break_at", "snp_at", "copy_at", "block_at", "hap_break_at", "long_at")
-    }
-    group, short, contigs = 0, 0, 0
+    columns: Columns = {name: [] for name in Library._fields if not name.endswith("_at")}
+    counts: Counts = {name: [] for name in Library._fields if name.endswith("_at")}
+    group = short = 0
     with (folder / "hap.raw").open("wb") as hap:
         for source in sources:
-            reference, weights = source.reference, []
-            columns["ref"].append(reference.bases)
-            sizes["contig_at"] += (reference.offsets[1:] + sizes["contig_at"][-1]).tolist()
-            for index in range(len(reference)):
-                sequence = reference.sequence(index)
-                first, last = _runs(~_ACGT[sequence])
-                columns["break_first"].append(first)
-                columns["break_last"].append(last)
-                sizes["break_at"].append(sizes["break_at"][-1] + len(first))
+            columns["ref"].append(source.reference.bases)
+            weights = []
+            for sequence, variants, copies in _contigs(source):
+                _add_contig(columns, counts, sequence, variants)
                 enough = len(sequence) >= shortest
                 short += not enough
-                variants = source.genomes.contigs[index].variants if source.genomes else None
-                if variants is not None:
-                    snp = variants.kind == SNP
-                    columns["snp_position"].append(variants.position[snp])
-                    columns["snp_allele"].append(variants.alleles[variants.allele_offsets[:-1][snp]])
-                sizes["snp_at"].append(sizes["snp_at"][-1] + (int(snp.sum()) if variants is not None else 0))
-                copies = source.genomes.contigs[index].copies if source.genomes else ((0, 0),)
                 for copy, (donor, number) in enumerate(copies):
-                    made = haplotype(sequence, variants, copy) if variants is not None else None
-                    bases = made.bases if made else sequence
-                    hap.write(bases.data)
-                    sizes["copy_at"].append(sizes["copy_at"][-1] + len(bases))
-                    blocks = len(made.start) if made else 0
-                    if blocks:
-                        columns["block_hap"].append(made.start)
-                        columns["block_bases"].append(made.length)
-                        columns["block_ref"].append(made.reference_start)
-                        columns["block_removed"].append(made.reference_length)
-                        long = np.flatnonzero((made.length >= LONG_INSERTION) & (made.reference_length == 0))
-                        columns["long_block"].append(long + sizes["block_at"][-1])
-                    sizes["long_at"].append(sizes["long_at"][-1] + (len(long) if blocks else 0))
-                    columns["long_bases"].append([int(made.length[long].sum()) if blocks else 0])
-                    sizes["block_at"].append(sizes["block_at"][-1] + blocks)
-                    on_copy = _runs(~_ACGT[bases])[0] if len(first) else first
-                    columns["hap_break"].append(on_copy)
-                    sizes["hap_break_at"].append(sizes["hap_break_at"][-1] + len(on_copy))
-                    columns["copy_contig"].append([contigs + index])
+                    hap.write(_add_copy(columns, counts, haplotype(sequence, variants, copy)).data)
+                    columns["copy_contig"].append([len(counts["contig_at"]) - 1])
                     columns["copy_haplotype"].append([number])
                     columns["copy_group"].append([group + donor])
                     weights.append(len(sequence) if enough else 0)
             total = sum(weights)
             columns["cumulative"].append(np.array(weights, float) * (source.share / total if total else 0))
             group += len(source.genomes.donors) if source.genomes else 1
-            contigs += len(reference)
-    small = {"copy_contig": np.int32, "copy_haplotype": np.uint8, "copy_group": np.int32, "ref": np.uint8}
-    small |= {"snp_allele": np.uint8, "cumulative": float}
-    arrays = {
-        name: np.concatenate([np.zeros(0, small.get(name, np.int64)), *parts]).astype(small.get(name, np.int64))
-        for name, parts in columns.items()
-        if name not in sizes and name not in ("hap", "gc")
-    } | {name: np.array(at, np.int64) for name, at in sizes.items()}
-    arrays["cumulative"] = np.cumsum(arrays["cumulative"])
-    padded = np.zeros(-(-(len(arrays["ref"]) + 1) // GC_BLOCK) * GC_BLOCK, np.int64)
-    padded[: len(arrays["ref"])] = _GC[arrays["ref"]]
-    arrays["gc"] = np.concatenate([[0], np.cumsum(padded.reshape(-1, GC_BLOCK).sum(1))])
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+    types = {"copy_contig": np.int32, "copy_haplotype": np.uint8, "copy_group": np.int32, "ref": np.uint8}
+    types |= {"snp_allele": np.uint8, "cumulative": float}
+    before = np.cumsum([0, *counts["block_at"]])
+    columns["long_block"] = [long + at for long, at in zip(columns["long_block"], before[:-1], strict=True)]
+    for name in columns.keys() - {"hap", "gc", "cumulative", "ref"}:
+        _save(folder, name, np.concatenate([[], *columns[name]]).astype(types.get(name, np.int64)))
+    for name, each in counts.items():
+        _save(folder, name, np.cumsum([0, *each], dtype=np.int64))
+    _save(folder, "cumulative", np.cumsum(np.concatenate(columns["cumulative"])))
+    ref = np.concatenate(columns["ref"])
+    _save(folder, "ref", ref)
+    padded = np.zeros(-(-(len(ref) + 1) // GC_BLOCK) * GC_BLOCK, np.uint8)
+    padded[: len(ref)] = _GC[ref]
+    _save(folder, "gc", np.concatenate([[0], np.cumsum(padded.reshape(-1, GC_BLOCK).sum(1, dtype=np.int64))]))
     return short
+
+
+def _save(folder: Path, name: str, array: np.ndarray) -> None:
+    np.save(folder / f"{name}.npy", array)
+
+
+def _contigs(source: Source) -> Iterator[tuple[np.ndarray, Variants, tuple[tuple[int, int], ...]]]:
+    """Yield sequence, variants and copies of each contig; of what is no person's there is one copy, without any."""
+    for index in range(len(source.reference)):
+        contig = source.genomes.contigs[index] if source.genomes else None
+        sequence = source.reference.sequence(index)
+        yield sequence, *((contig.variants, contig.copies) if contig else (no_variants(1), ((0, 0),)))
+
+
+def _add_contig(
+    columns: dict[str, list], counts: dict[str, list[int]], sequence: np.ndarray, variants: Variants
+) -> None:
+    first, last = _runs(~_ACGT[sequence])
+    snp = variants.kind == SNP
+    columns["break_first"].append(first)
+    columns["break_last"].append(last)
+    columns["snp_position"].append(variants.position[snp])
+    columns["snp_allele"].append(variants.alleles[variants.allele_offsets[:-1][snp]])
+    counts["contig_at"].append(len(sequence))
+    counts["break_at"].append(len(first))
+    counts["snp_at"].append(int(snp.sum()))
+
+
+def _add_copy(columns: Columns, counts: Counts, made: Haplotype) -> np.ndarray:
+    """Note where a copy of the last contig differs from it; return the copy's bases."""
+    long = np.flatnonzero((made.length >= LONG_INSERTION) & (made.reference_length == 0))
+    breaks = _runs(~_ACGT[made.bases])[0] if counts["break_at"][-1] else np.zeros(0, np.int64)
+    columns["block_hap"].append(made.start)
+    columns["block_bases"].append(made.length)
+    columns["block_ref"].append(made.reference_start)
+    columns["block_removed"].append(made.reference_length)
+    columns["long_block"].append(long)  # counted within the copy here
+    columns["long_bases"].append([int(made.length[long].sum())])
+    columns["hap_break"].append(breaks)
+    counts["copy_at"].append(len(made.bases))
+    counts["block_at"].append(len(made.start))
+    counts["long_at"].append(len(long))
+    counts["hap_break_at"].append(len(breaks))
+    return made.bases
 
 
 def load_library(folder: Path) -> Library:

@@ -12,7 +12,8 @@ from numba import njit
 from avatarlib.reads.bases import ACGT, CODE, COMPLEMENT, other_base, put_name
 from avatarlib.reads.batch import DELETION, INSERTION, SUBSTITUTION, Batch
 from avatarlib.reads.long_model import Model, chances, homopolymer_runs
-from avatarlib.reads.streams import SPREAD_IDENTITY, begin, below, mix, uniform
+from avatarlib.reads.molecules import sizes
+from avatarlib.reads.streams import SPREAD_IDENTITY, begin, below, fraction, mix, uniform
 
 
 @njit(cache=True)
@@ -35,6 +36,16 @@ def _fill(lib, molecules, i, number, junk, template):
                     template[n + t] = lib.hap[at + t]
         n += size
     return n
+
+
+@njit(cache=True, inline="always")
+def _note(batch, at, recorded, position, t, kind, base):
+    """Enter an error at place `at` of the batch, unless the molecule is junk; return the next place."""
+    if not recorded:
+        return at
+    batch.error_position[at], batch.error_t[at] = position, t
+    batch.error_kind[at], batch.error_base[at] = kind, base
+    return at + 1
 
 
 @njit(cache=True)
@@ -92,10 +103,7 @@ def _read(lib, model, molecules, first, stream, turn, junk, batch, template, run
             if v < start and not first_of_part and not last_of_part:
                 end = n - 1 if t > border else border - 1
                 while True:
-                    if recorded:
-                        batch.error_position[errors_at], batch.error_t[errors_at] = m, t
-                        batch.error_kind[errors_at], batch.error_base[errors_at] = DELETION, 0
-                        errors_at += 1
+                    errors_at = _note(batch, errors_at, recorded, m, t, DELETION, 0)
                     t += 1
                     state, w = uniform(state)
                     if t >= end or w * model.lengths[1] < 1.0:
@@ -105,10 +113,7 @@ def _read(lib, model, molecules, first, stream, turn, junk, batch, template, run
             if start <= v < start + p_s:
                 state, w = uniform(state)
                 base = other_base(base, w, model.others)
-                if recorded:
-                    batch.error_position[errors_at], batch.error_t[errors_at] = m, t
-                    batch.error_kind[errors_at], batch.error_base[errors_at] = SUBSTITUTION, base
-                    errors_at += 1
+                errors_at = _note(batch, errors_at, recorded, m, t, SUBSTITUTION, base)
             text[sequence + m], quality[m] = base, stated
             m += 1
             if start + p_s <= v < start + p_s + p_i and not last_of_part:
@@ -117,10 +122,7 @@ def _read(lib, model, molecules, first, stream, turn, junk, batch, template, run
                     # In a homopolymer the base that is read once too often is the homopolymer's.
                     base = template[t] if run[t] > 2 else ACGT[int(w * 4)]
                     text[sequence + m], quality[m] = base, stated
-                    if recorded:
-                        batch.error_position[errors_at], batch.error_t[errors_at] = m, t
-                        batch.error_kind[errors_at], batch.error_base[errors_at] = INSERTION, base
-                        errors_at += 1
+                    errors_at = _note(batch, errors_at, recorded, m, t, INSERTION, base)
                     m += 1
                     state, w = uniform(state)
                     if w * model.lengths[0] < 1.0:
@@ -160,25 +162,18 @@ def _twins(lib, molecules, first, junk, template, text):
     return at
 
 
-def identity_turn(stream: np.uint64) -> float:
-    """Return where in [0, 1) the even spread of identities begins for a stream."""
-    return float(np.uint64(mix(np.uint64(stream))) >> np.uint64(11)) / 2.0**53
-
-
 def read_long(library, model: Model, molecules, first: int, stream: np.uint64, junk: np.uint64, batch: Batch):
     """Sequence molecules number `first` … into `batch`; return bytes of FASTQ and the number of errors."""
-    longest = int(molecules.size.sum(1, where=np.arange(2) < molecules.parts[:, None]).max(initial=0))
+    longest = int(sizes(molecules).max(initial=0))
     template, run = np.empty(longest + 1, np.uint8), np.empty(longest + 1, np.int64)
     quality = np.empty(4 * longest + 1000, np.uint8)
-    turn = identity_turn(stream)
+    turn = fraction(np.uint64(mix(stream)))  # where the even spread of identities begins
     return _read(library, model, molecules, np.int64(first), stream, turn, junk, batch, template, run, quality)
 
 
 def twins(library, molecules, first: int, junk: np.uint64) -> np.ndarray:
     """Return the FASTQ text of the molecules as they are, uint8; every quality is 40."""
-    sizes = molecules.size.sum(1, where=np.arange(2) < molecules.parts[:, None])
-    template, text = (
-        np.empty(int(sizes.max()) + 1, np.uint8),
-        np.empty(int(2 * sizes.sum() + 17 * len(sizes)), np.uint8),
-    )
+    bases = sizes(molecules)
+    template = np.empty(int(bases.max()) + 1, np.uint8)
+    text = np.empty(int(2 * bases.sum() + 17 * len(bases)), np.uint8)
     return text[: _twins(library, molecules, np.int64(first), junk, template, text)]

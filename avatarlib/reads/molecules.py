@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from avatarlib.reads.library import GC_BLOCK, Library
-from avatarlib.reads.streams import SPREAD_LENGTH, begin, below, normal, uniform
+from avatarlib.reads.streams import SPREAD_LENGTH, begin, below, fraction, normal, uniform
 
 PLAIN, DUPLICATE, CHIMERA, JUNK = range(4)
 KINDS = ("plain", "duplicate", "chimera", "junk")
@@ -161,6 +161,11 @@ def _draw(lib, shape, key, turn, first, out):
     return -1
 
 
+def sizes(molecules: Molecules) -> np.ndarray:
+    """Return the bases of each molecule, of all its parts, int64 [n]."""
+    return molecules.size.sum(1, where=np.arange(2) < molecules.parts[:, None])
+
+
 def draw(library: Library, shape: Shape, key: np.uint64, first: int, n: int) -> Molecules | None:
     """Return molecules number first … first + n - 1 of the stream `key`; None where one finds no place.
 
@@ -178,5 +183,5 @@ def draw(library: Library, shape: Shape, key: np.uint64, first: int, n: int) -> 
         left=np.empty((n, 2), np.int64),
         size=np.empty((n, 2), np.int64),
     )
-    turn = float(np.uint64(key) >> np.uint64(11)) / 2.0**53
+    turn = fraction(np.uint64(key))
     return out if _draw(library, shape, np.uint64(key), turn, np.int64(first), out) < 0 else None

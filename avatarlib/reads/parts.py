@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -12,9 +12,11 @@ import numpy as np
 from avatarlib.errors import InputError
 from avatarlib.reads import align, bgzf, illumina, illumina_model, long, long_model, molecules, streams, tables, truth
 from avatarlib.reads.batch import Batch, new_batch
-from avatarlib.reads.config import Config
+from avatarlib.reads.config import Config, Reads
 from avatarlib.reads.library import Library, load_library
 from avatarlib.reads.profile import IlluminaProfile, LongProfile
+
+Profile = IlluminaProfile | LongProfile
 
 BATCH_BASES = 1_200_000  # read together: what stays in the processor's cache
 PART_BATCHES = 16
@@ -27,7 +29,7 @@ class Plan:
     """What a worker needs to make any part: settings, folder of the library, numbers of molecules."""
 
     config: Config
-    profile: IlluminaProfile | LongProfile
+    profile: Profile
     folder: Path
     molecules: int
     batch: int  # molecules read together
@@ -38,7 +40,7 @@ class Plan:
 
     @property
     def paired(self) -> bool:
-        return self.config.reads.platform == "illumina"
+        return self.config.reads.paired
 
     @property
     def parts(self) -> int:
@@ -86,18 +88,14 @@ class Worker:
     def start(cls, plan: Plan) -> "Worker":
         library = load_library(plan.folder / "library")
         reads, errors = plan.config.reads, plan.config.errors
-        common = {
-            "duplicates": reads.duplicates,
-            "chimeras": reads.chimeras,
-            "junk": reads.junk,
-            "gc_bias": reads.gc_bias,
-        }
+        common = {name: getattr(reads, name) for name in ("duplicates", "chimeras", "junk", "gc_bias")}
+        least = shortest(reads, plan.profile)
         if plan.paired:
-            shape = molecules.Shape(reads.fragment_mean, reads.fragment_sd, shortest(plan), np.zeros(0), **common)
+            shape = molecules.Shape(reads.fragment_mean, reads.fragment_sd, least, np.zeros(0), **common)
             model = illumina_model.build_pool(plan.profile, errors, reads.length)
         else:
             lengths = long_model.length_quantiles(plan.profile, reads.length_mean, reads.length_sd)
-            shape = molecules.Shape(0.0, 0.0, shortest(plan), lengths, **common)
+            shape = molecules.Shape(0.0, 0.0, least, lengths, **common)
             model = long_model.build_model(plan.profile, errors, _sample(library.ref))
         return cls(plan, library, shape, model, tables.names(plan.contigs, plan.groups, plan.fronts))
 
@@ -108,13 +106,16 @@ def _sample(bases: np.ndarray) -> np.ndarray:
     return np.concatenate([window[:65536] for window in windows])
 
 
-def shortest(plan: Plan) -> int:
+def shortest(reads: Reads, profile: Profile) -> int:
     """Return the least bases of a molecule: a read's without adapters, else few; for long reads the profile's."""
-    reads = plan.config.reads
-    if plan.paired:
+    if reads.paired:
         return reads.length if not reads.adapters else min(reads.length, 30)
-    mean = reads.length_mean or plan.profile.length.mean
-    return max(1, min(plan.profile.length.shortest, int(mean / 2)))
+    return max(1, min(profile.length.shortest, int(bases_of_molecule(reads, profile) / 2)))
+
+
+def bases_of_molecule(reads: Reads, profile: Profile) -> float:
+    """Return how many bases of a molecule are read, in the mean."""
+    return 2 * reads.length if reads.paired else reads.length_mean or profile.length.mean
 
 
 def make_part(worker: Worker, part: int, folder: Path) -> dict:
@@ -157,7 +158,7 @@ def _batch(worker: Worker, first: int, n: int, files: dict, counts: dict) -> Non
     junk = streams.key(reads.seed, "junk")
     stream = streams.key(errors.seed, "errors")
     per = 2 if plan.paired else 1
-    sizes = drawn.size.sum(1, where=np.arange(2) < drawn.parts[:, None])
+    sizes = molecules.sizes(drawn)
     if plan.paired:
         most = reads.length
         record = illumina.HEADER + 2 * reads.length + 4
@@ -219,19 +220,23 @@ def make_in_process(part: int, folder: Path) -> dict:
     return make_part(_worker, part, folder)
 
 
-def run(plan: Plan, folder: Path, wanted: list[int], workers: int, done: Callable[[dict], None]) -> None:
-    """Make parts, in this process or in several; `done` is told about each. What is written never depends on which."""
+def run(plan: Plan, folder: Path, wanted: list[int], workers: int) -> Iterator[tuple[int, dict]]:
+    """Make parts, in this process or in several; yield each part's number and counts when it is there.
+
+    What is written never depends on the number of processes.
+    """
     if workers == 1 or len(wanted) < 2:
         worker = Worker.start(plan)
         for part in wanted:
-            done(make_part(worker, part, folder))
+            yield part, make_part(worker, part, folder)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(min(workers, len(wanted)), get_context("spawn"), begin_process, (plan,))
     try:
-        for future in as_completed([pool.submit(make_in_process, part, folder) for part in wanted]):
-            done(future.result())
+        futures = {pool.submit(make_in_process, part, folder): part for part in wanted}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)

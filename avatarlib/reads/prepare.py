@@ -5,6 +5,7 @@ import io
 import json
 import math
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,8 +64,7 @@ def _variation(config: Config, profile, work: Path, progress: Progress) -> dict:
         _save_haplotypes(out / "haplotypes.fa.gz", genomes)
     _save_donors(out / "donors.csv", genomes)
     _save_trees(out / "genealogies", genomes)
-    shape = Plan(config, profile, work, 0, 0, 0, [], [], [])
-    least = config.reads.length if shape.paired else parts.shortest(shape)
+    least = config.reads.length if config.reads.paired else parts.shortest(config.reads, profile)
     short = save_library(work / "library", sources, least)
     progress("variation", 1)
     for source in sources:
@@ -78,8 +78,7 @@ def _variation(config: Config, profile, work: Path, progress: Progress) -> dict:
     fronts = [f"{HUMAN}\t1\t{donor}" for donor in donors]
     fronts += [f"{source.name}\t{int(source.human)}\t*" for source in sources[1:]] + ["*\t0\t*"]
     molecules = _how_many(config, profile, int(reference.offsets[-1]), share)
-    mean = 2 * config.reads.length if shape.paired else (config.reads.length_mean or profile.length.mean)
-    batch = max(1, int(parts.BATCH_BASES / mean))
+    batch = max(1, int(parts.BATCH_BASES / parts.bases_of_molecule(config.reads, profile)))
     return {
         "contigs": contigs,
         "lengths": np.concatenate([np.diff(source.reference.offsets) for source in sources]).tolist(),
@@ -102,38 +101,24 @@ def _how_many(config: Config, profile, bases: int, share: float) -> int:
         return reads.pairs or reads.reads
     if share == 0:
         raise InputError("reads.coverage is the depth of the donors' reference, and the mixture leaves them no share")
-    each = 2 * reads.length if reads.platform == "illumina" else (reads.length_mean or profile.length.mean)
-    return max(1, math.ceil(reads.coverage * bases / each / share))
+    return max(1, math.ceil(reads.coverage * bases / parts.bases_of_molecule(reads, profile) / share))
 
 
 def _contig_names(sources: list[Source]) -> list[str]:
     """Return every contig's name in the truth: its own, or source:name where two sources share it."""
-    names = [name for source in sources for name in source.reference.names]
-    if len(set(names)) == len(names):
-        return names
-    shared = {name for name in names if names.count(name) > 1} if len(names) < 1000 else _shared(names)
-    return [f"{s.name}:{n}" if n in shared else n for s in sources for n in s.reference.names]
-
-
-def _shared(names: list[str]) -> set[str]:
-    seen: set[str] = set()
-    return {name for name in names if name in seen or seen.add(name)}
+    sharing = Counter(name for source in sources for name in source.reference.names)
+    return [f"{s.name}:{n}" if sharing[n] > 1 else n for s in sources for n in s.reference.names]
 
 
 def _save_haplotypes(path: Path, genomes: Genomes) -> None:
     """Write every copy of every contig, named contig|donor|haplotype."""
-    rows = [(index, copy) for index, contig in enumerate(genomes.contigs) for copy in range(len(contig.copies))]
-    names, sequences = (
-        [],
-        (
-            haplotype(genomes.reference.sequence(index), genomes.contigs[index].variants, copy).bases
-            for index, copy in rows
-        ),
-    )
-    for index, copy in rows:
-        donor, number = genomes.contigs[index].copies[copy]
-        names.append(f"{genomes.contigs[index].name}|{genomes.donors[donor]['donor']}|{number}")
-    write_fasta(path, names, sequences)
+    rows = [
+        (index, contig, copy, f"{contig.name}|{genomes.donors[donor]['donor']}|{number}")
+        for index, contig in enumerate(genomes.contigs)
+        for copy, (donor, number) in enumerate(contig.copies)
+    ]
+    sequences = (haplotype(genomes.reference.sequence(i), contig.variants, copy).bases for i, contig, copy, _ in rows)
+    write_fasta(path, [name for *_, name in rows], sequences)
 
 
 def _save_donors(path: Path, genomes: Genomes) -> None:

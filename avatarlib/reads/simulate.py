@@ -18,6 +18,8 @@ import pysam
 
 import avatarlib
 from avatarlib.errors import AvatarError, InputError
+from avatarlib.genomes.fasta import BGZF_END
+from avatarlib.genomes.settings import is_demes_file
 from avatarlib.reads import align, bgzf, molecules, parts, tables
 from avatarlib.reads.config import Config, canonical
 from avatarlib.reads.parts import LEVEL, Plan
@@ -82,7 +84,7 @@ def _inputs(config: Config) -> dict[str, Path]:
     for name in ("sites", "pedigree"):
         if getattr(config.variation, name) is not None:
             files[f"variation.{name}"] = getattr(config.variation, name)
-    if config.variation.model.endswith((".yml", ".yaml")):
+    if is_demes_file(config.variation.model):
         files["variation.model"] = Path(config.variation.model)
     if config.errors.profile != "default":
         files["errors.profile"] = Path(config.errors.profile)
@@ -152,23 +154,19 @@ def _alone(work: Path, out: Path) -> Iterator[None]:
 def _make(plan: Plan, work: Path, workers: int, progress: Progress) -> list[dict]:
     """Make the parts that are not there; return all parts' counts."""
     folder = work / "parts"
-    there = {int(path.stem): json.loads(path.read_text()) for path in folder.glob("*.json")}
-    wanted = [part for part in range(plan.parts) if part not in there]
+    counts = {int(path.stem): json.loads(path.read_text()) for path in folder.glob("*.json")}
+    wanted = [part for part in range(plan.parts) if part not in counts]
     for name in plan.files():
         if plan.in_place(name):
             (work / "out" / name).touch()
-    made = [plan.parts - len(wanted)]
-    progress("reads", made[0] / plan.parts)
-
-    def done(counts: dict) -> None:
-        made[0] += 1
-        progress("reads", made[0] / plan.parts)
-
+    progress("reads", len(counts) / plan.parts)
     try:
-        parts.run(plan, work / "parts", wanted, workers, done)
+        for part, made in parts.run(plan, folder, wanted, workers):
+            counts[part] = made
+            progress("reads", len(counts) / plan.parts)
     except OSError as error:
         raise AvatarError(f"{error.strerror or error}: what is done is kept, run the same command to go on") from error
-    return [json.loads((folder / f"{part:06d}.json").read_text()) for part in range(plan.parts)]
+    return [counts[part] for part in range(plan.parts)]
 
 
 def _join(plan: Plan, work: Path, prepared: dict, counts: list[dict], progress: Progress) -> dict:
@@ -187,7 +185,7 @@ def _join(plan: Plan, work: Path, prepared: dict, counts: list[dict], progress: 
                 with (work / "parts" / f"{part:06d}.{name}").open("rb") as file:
                     shutil.copyfileobj(file, out, 1 << 22)
             if name.endswith((".gz", ".bam")):
-                out.write(bgzf.EOF)
+                out.write(BGZF_END)
         if name == "truth.bam":
             bam = str(work / "out" / name)
             pysam.sort("--no-PG", "-l", "1", "-m", "384M", "-T", str(work / "sorting"), "-o", bam, str(target))

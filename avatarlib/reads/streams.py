@@ -66,6 +66,11 @@ def normal(state):
     return state, math.sqrt(-2.0 * math.log(1.0 - u)) * math.cos(2.0 * math.pi * v)
 
 
+def fraction(bits: np.uint64) -> float:
+    """Return 64 bits as a number in [0, 1)."""
+    return float(bits >> np.uint64(11)) / 2.0**53
+
+
 def normal_table() -> np.ndarray:
     """Return 65,536 quantiles of the standard normal, float32: sixteen random bits choose one, four times as fast."""
     half = np.array([NormalDist().inv_cdf((k + 0.5) / 65536) for k in range(32768)])

@@ -3,7 +3,6 @@
 import argparse
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from avatarlib.run import source, store
 from avatarlib.run.bench_reads import page as reads_page
+from avatarlib.run.spread import spread
 
 SIZE = (64, 64)
 EYE_SIZE = (240, 320)  # the fingerprints' own input
@@ -101,17 +101,6 @@ def rate(action: Callable[[], object], items: int, repeats: int) -> dict[str, fl
         action()
         rates.append(items / (time.perf_counter() - began))
     return spread(rates)
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return median, minimum, maximum and number of `values`.
-
-    Examples
-    --------
-    >>> spread([3.0, 1.0, 2.0])
-    {'median': 2.0, 'min': 1.0, 'max': 3.0, 'n': 3}
-    """
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
 
 
 def machine() -> dict[str, str | int | None]:

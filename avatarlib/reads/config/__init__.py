@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from avatarlib.errors import InputError
-from avatarlib.genomes.settings import Variation
+from avatarlib.genomes.settings import Variation, is_demes_file
 from avatarlib.reads.config import document
 from avatarlib.reads.config.commented import commented_yaml
 
@@ -18,7 +18,6 @@ MOST_MOLECULES = 10_000_000_000  # a read's name has ten digits
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _DONOR = re.compile(r"donor\d+")  # how donors are called that no pedigree names
-_DEMES = (".yml", ".yaml")
 
 
 class _Block(BaseModel):
@@ -57,9 +56,14 @@ class Reads(_Block):
     )
     seed: int = Field(3, ge=0, description="stream of the molecules")
 
+    @property
+    def paired(self) -> bool:
+        """True where a molecule is read from both ends."""
+        return self.platform == "illumina"
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        illumina = self.platform == "illumina"
+        illumina = self.paired
         count, other = ("pairs", "reads") if illumina else ("reads", "pairs")
         if getattr(self, other) is not None:
             raise ValueError(f"{other} is not for platform {self.platform}: set it to null, and {count} or coverage")
@@ -257,5 +261,5 @@ def _path_type(at: document.Location, text: str) -> type | None:
     if at == ("errors", "profile"):
         return None if text in ("", "default") else str
     if at == ("variation", "model"):
-        return str if text.endswith(_DEMES) else None
+        return str if is_demes_file(text) else None
     return Path if at[-1] == "reference" or at in (("variation", "pedigree"), ("variation", "sites")) else None

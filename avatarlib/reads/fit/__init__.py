@@ -17,8 +17,8 @@ from avatarlib.genomes.fasta import read_fasta
 from avatarlib.reads.fit import counts, estimates
 from avatarlib.reads.fit.alignments import count_reads
 from avatarlib.reads.fit.illumina import illumina_profile
+from avatarlib.reads.fit.known import read_known
 from avatarlib.reads.fit.long import long_profile
-from avatarlib.reads.fit_known import read_known
 from avatarlib.reads.profile import PLATFORMS, IlluminaProfile, LongProfile, load_profile, save_profile
 
 LONGEST_RUN = 60  # homopolymers of so many bases and more are one
@@ -90,7 +90,7 @@ def fit(
     platform
         "illumina", "ont" or "hifi".
     known
-        VCF of the sample's variants, all of which are masked; see `fit_known.read_known`.
+        VCF of the sample's variants, all of which are masked; see `known.read_known`.
     about
         What the profile says of itself.
     seed, resamples

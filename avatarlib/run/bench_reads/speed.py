@@ -15,6 +15,7 @@ from avatarlib.run import store
 from avatarlib.run.bench_reads import programs
 from avatarlib.run.bench_reads import truth as truths
 from avatarlib.run.bench_reads.programs import ALL_TRUTH, LENGTH, NO_TRUTH, Program, measure, ours
+from avatarlib.run.spread import spread
 
 SIZE, LARGE = 5_000_000, 50_000_000  # bases of the phantom genome, and of the one long contig
 PLAIN = [*NO_TRUTH, "output.compress=false"]
@@ -45,11 +46,6 @@ def measure_reads(repeats: int, say: Say = lambda step: None) -> dict:
         out["load"].append(programs.machine_load())
         out["checks"] = truths.checks(reference.with_name(f"{reference.name}.gz"), place, say)
     return out
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return median, minimum, maximum and number, as `bench.spread`."""
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
 
 
 def beside(mine: Program, others: list[Program], reference: Path, place: Path, repeats: int, say: Say) -> dict:

@@ -1,0 +1,67 @@
+"""`avatar reads`: simulate human reads whose every difference is known."""
+
+import argparse
+from pathlib import Path
+
+from avatarlib.cli.progress import progress
+
+EXIT_CODES = "exit codes: 0 done; 1 the files disagree; 2 wrong input or call; 3 internal failure"
+
+
+def parsers(groups) -> list[argparse.ArgumentParser]:
+    """Add the group to `groups` and return the parsers of its actions."""
+    reads = groups.add_parser("reads", help="simulate human reads whose every difference is known")
+    actions = reads.add_subparsers(metavar="ACTION", required=True)
+
+    config = actions.add_parser("config", help="print a commented configuration with all defaults")
+    config.set_defaults(run=_config)
+
+    simulate = actions.add_parser(
+        "simulate",
+        help="simulate donors, their variants, and reads with errors",
+        description="Simulate human variation and sequencing errors, kept apart, with the truth about every base. "
+        "Stopped runs go on where they were when the same command is given again.",
+        epilog=EXIT_CODES,
+    )
+    simulate.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML, see `avatar reads config`")
+    simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write")
+    simulate.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one key, such as errors.seed=4; may come again"
+    )
+    simulate.set_defaults(run=_simulate, interrupted="what is done is kept, the same command goes on")
+
+    verify = actions.add_parser(
+        "verify",
+        help="rebuild every read from reference, variants and events",
+        description="Rebuild every read of a simulation from its reference, variants and events, and compare.",
+        epilog=EXIT_CODES,
+    )
+    verify.add_argument("folder", type=Path, metavar="DIR", help="folder that `avatar reads simulate` wrote")
+    verify.add_argument("--reference", type=Path, metavar="FILE", help="where the reference lies now, if it moved")
+    verify.set_defaults(run=_verify)
+    return [config, simulate, verify]
+
+
+def _config(options: argparse.Namespace) -> int:
+    from avatarlib.reads import config
+
+    print(config.commented(), end="")
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from avatarlib.reads import config
+    from avatarlib.reads.simulate import simulate
+
+    record = simulate(config.load(options.config, options.set), options.out, progress=progress("checksums"))
+    counts = record["counts"]
+    print(f"{counts['reads']:,} reads, {counts['bases']:,} bases, {record['variants']:,} variants: {options.out}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from avatarlib.reads.verify import verify
+
+    report = verify(options.folder, reference=options.reference, progress=progress("alignments"))
+    print("\n".join(report.lines()))
+    return 0 if report.first is None else 1

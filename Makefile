@@ -59,6 +59,8 @@ expected: setup ## accept the laptop profile's present metrics as expected/; tol
 	@$(MAKE) --no-print-directory $(NOTEBOOKS) RUN_FLAGS=--no-compare
 	@$(RUNNER) expected
 
+# Programs that reads are compared with, where they are installed (nothing else needs them):
+# apt-get install samtools bcftools art-nextgen-simulation-tools dwgsim seqan-apps; pip install badread
 bench: setup ## measure speed and memory (each three times), write benchmarks/
 	@$(PY) -m avatarlib.run.bench
 

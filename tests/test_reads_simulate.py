@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from avatarlib import cli
-from avatarlib.errors import InputError
+from avatarlib.errors import AvatarError, InputError
+from avatarlib.genomes import bgzf
 from avatarlib.genomes.fasta import write_fasta
 from avatarlib.genomes.phantom import phantom_genome, phantom_microbes
-from avatarlib.reads import bgzf, config, parts
+from avatarlib.reads import config, parts
 from avatarlib.reads.simulate import simulate
 from avatarlib.reads.verify import verify
 
@@ -249,14 +250,22 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(home, make, monkeypatch):
     assert not calls  # it is there
 
 
-def test_a_full_disk_loses_nothing_and_says_so(home, make, monkeypatch):
-    settings = config.load(home / f"{make().name}.yml")
-    monkeypatch.setattr(bgzf, "compress", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(Exception, match="No space left on device.*same command"):
-        simulate(settings, home / "full")
+@pytest.mark.parametrize("written", [0, 3])  # in variation, in the reads
+def test_a_full_disk_loses_nothing_and_says_so(home, make, monkeypatch, written):
+    settings, compress, calls = config.load(home / f"{make().name}.yml"), bgzf.compress, []
+
+    def full(data, *level):
+        calls.append(len(data))
+        if len(calls) > written:
+            raise OSError(28, "No space left on device")
+        return compress(data, *level)
+
+    monkeypatch.setattr(bgzf, "compress", full)
+    with pytest.raises(AvatarError, match="No space left on device.*same command"):
+        simulate(settings, home / f"full{written}")
     monkeypatch.undo()
-    simulate(settings, home / "full")
-    assert digests(home / "full") == digests(make())
+    simulate(settings, home / f"full{written}")
+    assert digests(home / f"full{written}") == digests(make())
 
 
 def test_what_is_there_is_never_replaced(home, make, tmp_path):
@@ -293,6 +302,16 @@ def test_references_without_room_for_a_read_are_refused(tmp_path, capsys, fasta,
     (tmp_path / "c.yml").write_text("reference: ref.fa\nreads: {pairs: 10}\nvariation: {snp_rate: 0}\n")
     assert cli.main(["reads", "simulate", "--config", str(tmp_path / "c.yml"), "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_checksums_can_be_left_out(home, tmp_path):
+    chosen = {"output": {"checksums": False}, "reads": {"pairs": 50}}
+    (tmp_path / "c.yml").write_text(json.dumps({"reference": str(home / "ref.fa.gz")} | chosen))
+    record = simulate(config.load(tmp_path / "c.yml"), tmp_path / "out")
+    assert len(record["outputs"]) > 8 and set(record["outputs"].values()) == {None}
+    assert simulate(config.load(tmp_path / "c.yml"), tmp_path / "out") == record  # found again, not made again
+    report = verify(tmp_path / "out")
+    assert report.agrees and "checksums (output.checksums: false)" in report.not_checked
 
 
 def test_the_command_prints_a_configuration_simulates_and_verifies(home, tmp_path, capsys):

@@ -136,6 +136,10 @@ def pair_age(past: History, populations: Sequence[str]) -> float:
     >>> round(pair_age(history(Variation(population_size=5000)), ["all", "all"]), -2)
     10000.0
     """
+    if past.demography.num_populations == 1 and not past.demography.events:
+        (only,) = past.demography.populations
+        if not only.growth_rate:
+            return 2.0 * only.initial_size
     number = Counter(populations)
     if len(populations) == 1:
         number = Counter({populations[0]: 2})

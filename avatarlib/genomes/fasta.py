@@ -11,6 +11,7 @@ import numpy as np
 import pysam
 
 from avatarlib.errors import InputError
+from avatarlib.genomes import bgzf
 from avatarlib.genomes.opened import opened
 
 LARGEST = 8 * 10**9  # decompressed bytes
@@ -24,8 +25,6 @@ _TABLE = bytearray(256)  # Upper case, DNA, line ends kept; whatever is no IUPAC
 for _code in (*CODES, ord("\n")):
     _TABLE[_code] = _TABLE[ord(chr(_code).lower())] = ord("T") if _code == ord("U") else _code
 TABLE = bytes(_TABLE)
-# The empty block behind the last one, by which a bgzip file is known to be whole.
-BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
 @dataclass(frozen=True)
@@ -154,15 +153,19 @@ def write_fasta(path: Path, names: Iterable[str], sequences: Iterable[np.ndarray
     InputError
         A name that SAM forbids or that comes twice, or an empty sequence.
     """
-    path, seen = Path(path), set()
+    path, seen, text = Path(path), set(), bytearray()
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         part = Path(folder) / path.name
-        with pysam.BGZFile(str(part), "wb") as file:
+        with part.open("wb") as file:
             for name, sequence in zip(names, sequences, strict=True):
                 if not NAME.fullmatch(name) or name in seen or not len(sequence):
                     raise InputError(f"{path}: contig {name!a} is empty, comes twice or has a name that SAM forbids")
                 seen.add(name)
-                file.write(f">{name}\n".encode() + _wrapped(sequence))
+                text += f">{name}\n".encode() + _wrapped(sequence)
+                if len(text) > BLOCK:
+                    file.write(bgzf.compress(text))
+                    text.clear()
+            file.write(bgzf.compress(text) + bgzf.END)
         if not seen:
             raise InputError(f"{path}: no contig to write")
         pysam.faidx(str(part))
@@ -187,9 +190,9 @@ def _blocks(path: Path, largest: int) -> Iterator[bytes]:
     with opened(path, "check its rights and its disk") as file:
         with open(path, "rb") as raw:
             head = raw.read(16)
-            raw.seek(max(0, path.stat().st_size - len(BGZF_END)))
+            raw.seek(max(0, path.stat().st_size - len(bgzf.END)))
             end = raw.read()
-        if head[:4] == b"\x1f\x8b\x08\x04" and head[12:] == b"BC\x02\0" and end != BGZF_END:
+        if head[:4] == b"\x1f\x8b\x08\x04" and head[12:] == b"BC\x02\0" and end != bgzf.END:
             raise EOFError  # Cut between two of its blocks, a bgzip file is a complete gzip file.
         while block := file.read(min(BLOCK, largest - total + 1)):
             total += len(block)

@@ -76,6 +76,9 @@ def place(sequence: np.ndarray, name: str, pieces: Pieces, settings: Variation, 
     codes, taken = CODES[sequence], np.zeros(len(sequence), bool)
     placed, crowded = [], []
     for what, u in zip(CLASSES, draws, strict=True):
+        if not len(u):
+            crowded.append(0)
+            continue
         # Side "right": a branch of no length is never hit. The last one where rounding points beyond the end.
         edge = np.minimum(np.searchsorted(edges, u[:, 0] * total, side="right"), len(edges) - 1)
         seed = np.uint64(child_seed(settings.mutation_seed, "mutations", name, what, "place"))

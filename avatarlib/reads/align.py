@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from avatarlib.reads.bases import COMPLEMENT, put_number
 from avatarlib.reads.batch import DELETION, INSERTION
+from avatarlib.reads.kernel import kernel
 from avatarlib.reads.molecules import last_at_most
 
 VARIANT, ERROR, ON_VARIANT, REVERTS, MIMICS, ADAPTER, JUNK_READ = range(7)
@@ -51,7 +51,7 @@ def room(most_bases: int, most_errors: int, longest_span: int) -> Alignment:
     )
 
 
-@njit(cache=True)
+@kernel
 def to_reference(lib, copy, h):
     """Return (block, reference base) at base h of a copy: the first block that doesn't end before h, and the base
     aligned to h, or the one behind where h is inserted."""
@@ -64,7 +64,7 @@ def to_reference(lib, copy, h):
     return b + 1, lib.block_ref[b] + lib.block_removed[b] + inside - lib.block_bases[b]
 
 
-@njit(cache=True)
+@kernel
 def _push(al, slot, op, n):
     """Add an operation to the CIGAR; True where it only made the last one longer."""
     count = al.number[slot, OPERATIONS]
@@ -76,7 +76,7 @@ def _push(al, slot, op, n):
     return False
 
 
-@njit(cache=True)
+@kernel
 def _delete(al, slot, lib, at, n, matched):
     """Write n deleted reference bases into CIGAR, MD and NM; return the matches that MD still owes: none."""
     end = al.number[slot, MD_BYTES]
@@ -91,7 +91,7 @@ def _delete(al, slot, lib, at, n, matched):
     return 0
 
 
-@njit(cache=True)
+@kernel
 def _row(al, slot, kind, position, ref, ref_length, hap, hap_length, read, read_length):
     n = al.number[slot, ROWS]
     row = al.rows[slot, n]
@@ -102,14 +102,14 @@ def _row(al, slot, kind, position, ref, ref_length, hap, hap_length, read, read_
         al.number[slot, VARIANTS] += 1
 
 
-@njit(cache=True)
+@kernel
 def _known(lib, contig, position, base):
     """True where `base` is the alternative of a SNP of the VCF at this place."""
     k = last_at_most(lib.snp_position, lib.snp_at[contig], lib.snp_at[contig + 1], position)
     return k >= lib.snp_at[contig] and lib.snp_position[k] == position and lib.snp_allele[k] == base
 
 
-@njit(cache=True)
+@kernel
 def align(lib, batch, text, r, begins, ends, copy, h0, size, reverse, t0, e0, e1, al, slot):
     """Align read r's bases begins:ends, read from `size` bases of a copy from h0 on, into a slot.
 

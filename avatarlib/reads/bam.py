@@ -1,10 +1,10 @@
 """BAM records as bytes (SAM/BAM format specification, section 4.2)."""
 
 import numpy as np
-from numba import njit
 
 from avatarlib.reads.align import FIRST, LAST, MD_BYTES, NM, OPERATIONS, ROWS, VARIANTS
 from avatarlib.reads.bases import COMPLEMENT, put, put_name, put_number
+from avatarlib.reads.kernel import kernel
 
 PAIRED, PROPER, UNMAPPED, MATE_UNMAPPED, REVERSE, MATE_REVERSE, FIRST_MATE, SECOND_MATE = (1 << k for k in range(8))
 PCR_COPY, SUPPLEMENTARY = 1024, 2048
@@ -15,20 +15,20 @@ for _code, _base in enumerate(b"=ACMGRSVTWYHKDBN"):
 _LETTERS = np.frombuffer(b"MIDNS", np.uint8).copy()
 
 
-@njit(cache=True)
+@kernel
 def _int32(out, at, value):
     for k in range(4):
         out[at + k] = (value >> (8 * k)) & 255
     return at + 4
 
 
-@njit(cache=True)
+@kernel
 def _tag(out, at, one, two, kind):
     out[at], out[at + 1], out[at + 2] = one, two, kind
     return at + 3
 
 
-@njit(cache=True)
+@kernel
 def _bin(first, last):
     """Return the bin of a region (specification, 5.3)."""
     last -= 1
@@ -38,7 +38,7 @@ def _bin(first, last):
     return 0
 
 
-@njit(cache=True)
+@kernel
 def put_record(
     out, at, batch, text, r, number, contig, flag, slot, al, mate_contig, mate_first, span, group_text, group_at,
     group, haplotype, other, other_contig, other_reverse, contig_text, contig_at,

@@ -1,7 +1,8 @@
 """Tables of bases that the kernels share, and small writers of text into byte buffers."""
 
 import numpy as np
-from numba import njit
+
+from avatarlib.reads.kernel import kernel
 
 ACGT = np.frombuffer(b"ACGT", np.uint8).copy()
 COMPLEMENT = np.arange(256, dtype=np.uint8)
@@ -18,14 +19,14 @@ def others(matrix: dict[str, dict[str, float]]) -> np.ndarray:
     return np.cumsum(table, 1) / table.sum(1, keepdims=True)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def copy_forward(out, source, n):
     """Copy n bytes; slices that begin at 0 let the compiler do many at once."""
     for k in range(n):
         out[k] = source[k]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def copy_reverse(out, source, n):
     """Write the reverse complement of source[:n], which holds A, C, G, T only, by arithmetic instead of a table."""
     for k in range(n):
@@ -33,7 +34,7 @@ def copy_reverse(out, source, n):
         out[k] = base ^ (np.uint8(21) - np.uint8(17) * ((base >> np.uint8(1)) & np.uint8(1)))
 
 
-@njit(cache=True)
+@kernel
 def other_base(base, u, shares):
     """Return the base that replaces `base` in a substitution; `shares` as `others` gives them, u in [0, 1)."""
     row = CODE[base]
@@ -43,7 +44,7 @@ def other_base(base, u, shares):
     return ACGT[3] if row != 3 else ACGT[2]
 
 
-@njit(cache=True)
+@kernel
 def put_number(out, at, number):
     """Write a non-negative integer in decimal; return the place behind it."""
     digits = 1
@@ -57,7 +58,7 @@ def put_number(out, at, number):
     return at + digits
 
 
-@njit(cache=True)
+@kernel
 def put_name(out, at, number):
     """Write a read's name, r and ten digits; return the place behind it."""
     out[at] = 114
@@ -67,7 +68,7 @@ def put_name(out, at, number):
     return at + NAME_LENGTH
 
 
-@njit(cache=True)
+@kernel
 def put(out, at, text):
     """Copy bytes; return the place behind them."""
     for k in range(len(text)):

@@ -8,17 +8,17 @@ at a cycle has exactly the probability that belongs to its quality there.
 import math
 
 import numpy as np
-from numba import njit
 
 from avatarlib.reads.bases import ACGT, COMPLEMENT, NAME_LENGTH, copy_forward, copy_reverse, other_base, put_name
 from avatarlib.reads.batch import DELETION, INSERTION, SUBSTITUTION, Batch
 from avatarlib.reads.illumina_model import Pool
+from avatarlib.reads.kernel import kernel
 from avatarlib.reads.streams import begin, below, uniform
 
 HEADER = 1 + NAME_LENGTH + 3  # @, name, /1 or /2, line end
 
 
-@njit(cache=True)
+@kernel
 def _template(lib, pool, molecules, i, mate, part, t, junk, number):
     """Return template base t of a mate of molecule `number`: from its end inwards, then the adapter, then A."""
     size = molecules.size[i, part]
@@ -34,7 +34,7 @@ def _template(lib, pool, molecules, i, mate, part, t, junk, number):
     return COMPLEMENT[lib.hap[base + size - 1 - t]]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _copy(out, hap, left, size, t, n, forward):
     """Write template bases t, t + 1, … of a molecule's end: its `size` bases from `left` on, or their complements."""
     if forward:
@@ -43,7 +43,7 @@ def _copy(out, hap, left, size, t, n, forward):
         copy_reverse(out, hap[left + size - t - n :], n)
 
 
-@njit(cache=True)
+@kernel
 def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
     """Write both mates of every molecule into the batch's buffers; return the number of errors."""
     length = pool.quality.shape[2]
@@ -157,7 +157,7 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
     return errors_at
 
 
-@njit(cache=True)
+@kernel
 def _twins(lib, pool, molecules, first, junk, batch, out_1, out_2):
     """Write the error-free twins: the template's first bases with the read's qualities, as records of the same size."""
     length = pool.quality.shape[2]

@@ -7,16 +7,16 @@ is made from the other.
 import math
 
 import numpy as np
-from numba import njit
 
 from avatarlib.reads.bases import ACGT, CODE, COMPLEMENT, other_base, put_name
 from avatarlib.reads.batch import DELETION, INSERTION, SUBSTITUTION, Batch
+from avatarlib.reads.kernel import kernel
 from avatarlib.reads.long_model import Model, chances, homopolymer_runs
 from avatarlib.reads.molecules import sizes
 from avatarlib.reads.streams import SPREAD_IDENTITY, begin, below, fraction, mix, uniform
 
 
-@njit(cache=True)
+@kernel
 def _fill(lib, molecules, i, number, junk, template):
     """Write the molecule, read by read direction, all its parts; return its length."""
     n = 0
@@ -38,7 +38,7 @@ def _fill(lib, molecules, i, number, junk, template):
     return n
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _note(batch, at, recorded, position, t, kind, base):
     """Enter an error at place `at` of the batch, unless the molecule is junk; return the next place."""
     if not recorded:
@@ -48,7 +48,7 @@ def _note(batch, at, recorded, position, t, kind, base):
     return at + 1
 
 
-@njit(cache=True)
+@kernel
 def _phred(wrong, line, factor):
     """Return the ASCII quality that is stated where a base is wrong with probability `wrong`."""
     true = -10.0 * math.log10(max(wrong / factor, 1e-9))
@@ -56,7 +56,7 @@ def _phred(wrong, line, factor):
     return int(round(min(max(stated, line[3]), line[4]))) + 33
 
 
-@njit(cache=True)
+@kernel
 def _read(lib, model, molecules, first, stream, turn, junk, batch, template, run, quality):
     text, at, errors_at = batch.text_1, 0, 0
     line = model.quality
@@ -145,7 +145,7 @@ def _read(lib, model, molecules, first, stream, turn, junk, batch, template, run
     return at, errors_at
 
 
-@njit(cache=True)
+@kernel
 def _twins(lib, molecules, first, junk, template, text):
     """Write the error-free twins, the molecules as they are; return the bytes written."""
     at = 0

@@ -4,8 +4,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from avatarlib.reads.kernel import kernel
 from avatarlib.reads.library import GC_BLOCK, Library
 from avatarlib.reads.streams import SPREAD_LENGTH, begin, below, fraction, normal, uniform
 
@@ -46,7 +46,7 @@ class Molecules(NamedTuple):
     size: np.ndarray
 
 
-@njit(cache=True)
+@kernel
 def last_at_most(values, first, last, x):
     """Return the index of the last of values[first:last] that is <= x, or first - 1."""
     while first < last:
@@ -58,7 +58,7 @@ def last_at_most(values, first, last, x):
     return first - 1
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def to_copy(lib, copy, start, offset):
     """Return where reference base `start` (or base `offset` of the insertion before it) lies on a copy."""
     b = last_at_most(lib.block_ref, lib.block_at[copy], lib.block_at[copy + 1], start)
@@ -72,7 +72,7 @@ def to_copy(lib, copy, start, offset):
     return lib.block_hap[b] + lib.block_bases[b] + inside - lib.block_removed[b]
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _place(state, lib, shape, wanted, out, i, part):
     """Put a molecule of `wanted` bases somewhere; False where there is no place for it."""
     illumina = len(shape.lengths) == 0
@@ -120,7 +120,7 @@ def _place(state, lib, shape, wanted, out, i, part):
     return state, False
 
 
-@njit(cache=True)
+@kernel
 def _draw(lib, shape, key, turn, first, out):
     """Fill `out` with molecules first, first + 1, …; return -1, or the number of one that found no place."""
     for i in range(len(out.kind)):

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +19,16 @@ import pysam
 
 import avatarlib
 from avatarlib.errors import AvatarError, InputError
-from avatarlib.genomes.fasta import BGZF_END
+from avatarlib.genomes import bgzf
 from avatarlib.genomes.settings import is_demes_file
-from avatarlib.reads import align, bgzf, molecules, parts, tables
+from avatarlib.reads import align, molecules, parts, tables
 from avatarlib.reads.config import Config, canonical
-from avatarlib.reads.parts import LEVEL, Plan
+from avatarlib.reads.parts import Plan
 from avatarlib.reads.prepare import HUMAN, Progress, prepare
 from avatarlib.run.store import file_sha256, write_json
 
 SCHEMA = "avatar-reads/1"
+MOST_SORTING = 8  # threads
 
 
 def simulate(config: Config, out: Path, *, progress: Progress = lambda step, done: None) -> dict:
@@ -68,13 +70,16 @@ def simulate(config: Config, out: Path, *, progress: Progress = lambda step, don
         try:
             plan, prepared = prepare(config, work, key, progress)
             counts = _make(plan, work, config.workers, progress)
+            record = _join(plan, work, prepared, counts, progress)
+            record = {"schema": SCHEMA, "key": key, "version": avatarlib.__version__, "config": settings} | record
+            record |= {"inputs": inputs, "references": _references(config, inputs, out)}
+            _publish(config, work, out, record, progress)
         except InputError:  # nothing that another run could go on with
             shutil.rmtree(work)
             raise
-        record = _join(plan, work, prepared, counts, progress)
-        record = {"schema": SCHEMA, "key": key, "version": avatarlib.__version__, "config": settings} | record
-        record |= {"inputs": inputs, "references": _references(config, inputs, out)}
-        _publish(work, out, record, progress)
+        except (OSError, pysam.SamtoolsError) as error:
+            what = getattr(error, "strerror", None) or error
+            raise AvatarError(f"{what}: what is done is kept, run the same command to go on") from error
     return record
 
 
@@ -91,13 +96,14 @@ def _inputs(config: Config) -> dict[str, Path]:
     return files
 
 
-def _publish(work: Path, out: Path, record: dict, progress: Progress) -> None:
+def _publish(config: Config, work: Path, out: Path, record: dict, progress: Progress) -> None:
     """Add the record with every file's checksum, and move the finished folder to its place."""
     files = [path for path in sorted((work / "out").rglob("*")) if path.is_file() and path.name != "run.json"]
-    record["outputs"] = {}
-    for number, path in enumerate(files):
-        progress("checksums", number / len(files))
-        record["outputs"][path.relative_to(work / "out").as_posix()] = file_sha256(path)
+    progress("checksums", 0)
+    with ThreadPoolExecutor(config.workers) as pool:
+        sums = list(pool.map(file_sha256, files)) if config.output.checksums else [None] * len(files)
+    names = [path.relative_to(work / "out").as_posix() for path in files]
+    record["outputs"] = dict(zip(names, sums, strict=True))
     write_json(work / "out" / "run.json", record)
     if out.is_dir():
         out.rmdir()
@@ -160,12 +166,9 @@ def _make(plan: Plan, work: Path, workers: int, progress: Progress) -> list[dict
         if plan.in_place(name):
             (work / "out" / name).touch()
     progress("reads", len(counts) / plan.parts)
-    try:
-        for part, made in parts.run(plan, folder, wanted, workers):
-            counts[part] = made
-            progress("reads", len(counts) / plan.parts)
-    except OSError as error:
-        raise AvatarError(f"{error.strerror or error}: what is done is kept, run the same command to go on") from error
+    for part, made in parts.run(plan, folder, wanted, workers):
+        counts[part] = made
+        progress("reads", len(counts) / plan.parts)
     return [counts[part] for part in range(plan.parts)]
 
 
@@ -178,19 +181,20 @@ def _join(plan: Plan, work: Path, prepared: dict, counts: list[dict], progress: 
         target = work / "out" / name if name != "truth.bam" else work / "unsorted.bam"
         with target.open("wb") as out:
             if name == "truth.bam":
-                out.write(bgzf.compress(_bam_header(prepared), LEVEL))
+                out.write(bgzf.compress(_bam_header(prepared)))
             elif name in heads:
-                out.write(bgzf.compress(heads[name], LEVEL))
+                out.write(bgzf.compress(heads[name]))
             for part in range(plan.parts):
                 with (work / "parts" / f"{part:06d}.{name}").open("rb") as file:
                     shutil.copyfileobj(file, out, 1 << 22)
             if name.endswith((".gz", ".bam")):
-                out.write(BGZF_END)
+                out.write(bgzf.END)
         if name == "truth.bam":
-            bam = str(work / "out" / name)
-            pysam.sort("--no-PG", "-l", "1", "-m", "384M", "-T", str(work / "sorting"), "-o", bam, str(target))
+            threads = min(plan.config.workers, MOST_SORTING)  # they change no byte
+            share = ["-@", str(threads), "-m", f"{384 // threads}M", "-T", str(work / "sorting")]
+            bam = work / "out" / name
+            pysam.sort("--no-PG", "-l", "1", *share, "--write-index", "-o", f"{bam}##idx##{bam}.bai", str(target))
             target.unlink()
-            pysam.index(bam, bam + ".bai")
     progress("joining", 1)
     total = {name: sum(part[name] for part in counts) for name in ("molecules", "reads", "bases", "template")}
     errors = np.sum([part["errors"] for part in counts], 0)

@@ -8,9 +8,9 @@ import math
 from statistics import NormalDist
 
 import numpy as np
-from numba import njit
 
 from avatarlib import seeds
+from avatarlib.reads.kernel import kernel
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # Steps of the additive recurrence by the plastic number, which spreads pairs evenly over the unit square
@@ -23,7 +23,7 @@ def key(seed: int, *names: str | int) -> np.uint64:
     return np.uint64(seeds.child_seed(seed, "reads", *names))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def mix(z):
     """Scramble 64 bits (SplitMix64's finaliser)."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -31,34 +31,34 @@ def mix(z):
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def begin(stream, item):
     """Return the state of the generator that belongs to item number `item` of a stream."""
     return mix(np.uint64(stream) ^ mix(np.uint64(item) + _GOLDEN))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def step(state):
     """Return the next state and 64 random bits."""
     state = state + _GOLDEN
     return state, mix(state)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def uniform(state):
     """Return the next state and a number in [0, 1)."""
     state = state + _GOLDEN
     return state, (mix(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def below(state, n):
     """Return the next state and an integer in [0, n)."""
     state, u = uniform(state)
     return state, int(u * n)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def normal(state):
     """Return the next state and a standard normal number (Box and Muller)."""
     state, u = uniform(state)

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from avatarlib.reads.align import (
     CLASSES,
@@ -18,6 +17,7 @@ from avatarlib.reads.align import (
     ROWS,
 )
 from avatarlib.reads.bases import COMPLEMENT, put, put_name, put_number
+from avatarlib.reads.kernel import kernel
 from avatarlib.reads.molecules import KINDS
 
 EVENTS_HEADER = (
@@ -53,7 +53,7 @@ def names(contigs: list[str], groups: list[str], fronts: list[str]) -> Names:
     return Names(*packed)
 
 
-@njit(cache=True)
+@kernel
 def put_events(out, at, counts, lib, batch, text, r, number, mate, copy, reverse, haplotype, slot, al, names):
     """Write the rows of a slot in reading order; return the place behind."""
     length, sequence, quality = batch.length[r], batch.sequence_at[r], batch.quality_at[r]
@@ -101,7 +101,7 @@ def put_events(out, at, counts, lib, batch, text, r, number, mate, copy, reverse
     return at
 
 
-@njit(cache=True)
+@kernel
 def put_verbatim(out, at, counts, batch, text, r, number, mate, kind, begins, names):
     """Write the row of bases that come from no molecule: an adapter's from read position `begins` on, or junk's."""
     at = put_name(out, at, number)
@@ -120,7 +120,7 @@ def put_verbatim(out, at, counts, batch, text, r, number, mate, kind, begins, na
     return at + 1
 
 
-@njit(cache=True)
+@kernel
 def _fragments(lib, molecules, first, names, out):
     """Write a line for each part of each molecule; return the bytes."""
     at = 0

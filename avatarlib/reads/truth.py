@@ -1,7 +1,6 @@
 """The truth about a batch as bytes: a BAM record for every read and the lines of its labelled differences."""
 
 import numpy as np
-from numba import njit
 
 from avatarlib.reads.align import (
     ADAPTER,
@@ -31,11 +30,12 @@ from avatarlib.reads.bam import (
     UNMAPPED,
     put_record,
 )
+from avatarlib.reads.kernel import kernel
 from avatarlib.reads.molecules import DUPLICATE, JUNK
 from avatarlib.reads.tables import LINE, Names, put_events, put_verbatim
 
 
-@njit(cache=True)
+@kernel
 def _bound(lib, batch, molecules, i, al, paired, longest_name):
     """Return at most how many bytes (BAM, events) molecule i takes, from its alignments in the slots."""
     bam, events = 0, 0
@@ -53,12 +53,12 @@ def _bound(lib, batch, molecules, i, al, paired, longest_name):
     return bam, events
 
 
-@njit(cache=True)
+@kernel
 def _flag(al, slot, reverse):
     return (REVERSE if reverse else 0) if slot >= 0 and al.number[slot, MATCHED] else UNMAPPED
 
 
-@njit(cache=True)
+@kernel
 def _truth(lib, batch, molecules, first, begin, paired, al, names, longest_name, bam, events, counts):
     """Write molecules begin, begin + 1, … as far as the buffers hold them; return (next molecule, bytes, bytes)."""
     b, e = 0, 0
@@ -184,7 +184,7 @@ def _truth(lib, batch, molecules, first, begin, paired, al, names, longest_name,
     return len(molecules.kind), b, e
 
 
-@njit(cache=True)
+@kernel
 def _longest_span(lib, molecules):
     longest = 0
     for i in range(len(molecules.kind)):

@@ -121,6 +121,7 @@ class Output(_Block):
     """How files are written."""
 
     compress: bool = Field(True, description="gzip the reads")
+    checksums: bool = Field(True, description="SHA-256 of every file in run.json; takes a quarter of plain reads' time")
 
 
 class Source(_Block):

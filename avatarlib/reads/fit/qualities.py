@@ -18,6 +18,7 @@ POINTS, APART, MISS = 8, 0.006, 0.05  # of a curve: points, their least distance
 WIDEST = 30.0  # decibels
 _STEEPEST = 0.999
 _TERMS = 60
+ENDS, PLACES = 6, 40  # where those points may lie: cycles at either end, and in all
 LOCAL_LAGS, LEVELS = 8, 32
 _ENOUGH = 0.02  # share of the reads that reach a cycle, for it to be looked at
 
@@ -159,6 +160,10 @@ def reduce_curve(y: np.ndarray, weight: np.ndarray, points: int = POINTS) -> lis
     [[0.0, 30.0], [0.6, 36.0], [1.0, 36.0]]
     """
     x, root = np.linspace(0, 1, len(y)), np.sqrt(weight / weight.sum())
+    ends = np.arange(min(ENDS, len(y)))  # where qualities change fastest, so every cycle may be a point
+    places = x[
+        np.unique([*ends, *np.linspace(0, len(y) - 1, PLACES).round().astype(int), *(len(y) - 1 - ends)])
+    ].tolist()
 
     def fitted(knots: list[float]) -> tuple[float, np.ndarray]:
         hats = np.stack([np.interp(x, knots, row) for row in np.eye(len(knots))], 1)
@@ -167,7 +172,7 @@ def reduce_curve(y: np.ndarray, weight: np.ndarray, points: int = POINTS) -> lis
 
     def improved(knots: list[float]) -> list[float]:
         """Return the knots with one more where it helps most."""
-        free = [at for at in x.tolist() if min(abs(at - knot) for knot in knots) >= APART]
+        free = [at for at in places if min(abs(at - knot) for knot in knots) >= APART]
         return min((sorted([*knots, at]) for at in free), key=lambda some: fitted(some)[0], default=knots)
 
     knots = [0.0, 1.0]

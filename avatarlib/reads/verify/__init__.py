@@ -105,9 +105,9 @@ def verify(folder: Path, *, reference: Path | None = None, progress: Progress | 
     changed = None
     for i, (name, digest) in enumerate(outputs.items()):
         say("checksums", i / len(outputs))
-        if file_sha256(folder / name) != digest and changed is None:
+        if digest is not None and changed is None and file_sha256(folder / name) != digest:
             changed = f"{name}: its SHA-256 is not the one in run.json"
-    report = Report(files=len(outputs))
+    report = Report(files=sum(digest is not None for digest in outputs.values()))
     if not run["truth"].get("events"):
         raise InputError(f"{folder}: the run has truth.events: false, and without events no read can be rebuilt")
     try:
@@ -137,6 +137,7 @@ def _contents(folder: Path, run: dict, outputs: dict, known: Genome, report: Rep
         _check_number(run, files, counts)
         report = _counted(report, counts)
         missing = [] if files.twins else ["error-free twins (truth.error_free: false)"]
+        missing += ["checksums (output.checksums: false)"] if not report.files else []
         if not bam:
             missing.append("alignments, NM, MD and labels of differences (truth.bam: false)")
             return replace(report, not_checked=tuple(missing))
@@ -216,7 +217,7 @@ def _run(folder: Path) -> dict:
     return run
 
 
-def _outputs(folder: Path, run: dict) -> dict[str, str]:
+def _outputs(folder: Path, run: dict) -> dict[str, str | None]:
     for name in run["outputs"]:
         if Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).parts:
             raise InputError(f"{folder / 'run.json'}: output {shown(name.encode())} is not in the folder")

@@ -172,7 +172,7 @@ def version(program: Program) -> str:
         return ""
     for ask in ([], ["--version"], ["--help"]):
         done = subprocess.run([program.path, *ask], capture_output=True, text=True, timeout=60)
-        found = re.search(r"(?i)version:?\s+([\w.+-]+)|Badread v([\w.]+)", done.stdout + done.stderr)
+        found = re.search(r"(?i)version:?\s+(\d[\w.+-]*)|Badread v([\w.]+)", done.stdout + done.stderr)
         if found:
             return found[1] or found[2]
     return ""

@@ -23,6 +23,8 @@ def test_every_source_is_declared_in_full():
         assert source.evaluation_only
         people = {real.NAMES[name].fullmatch(file)["person"] for file in source.checksums}
         assert len(people) == source.people
+    with pytest.raises(InputError, match="vg_1mb1kgp is no source of eyes .sequence.; those are chase_db1, iitd_iris"):
+        real.load("vg_1mb1kgp")
     with pytest.raises(InputError, match="no source is called"):
         manifests.source("nobody")
 

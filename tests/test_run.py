@@ -28,6 +28,14 @@ SECOND = [
     'run.finish({"largest": float(x.max())})',
 ]
 
+EYES = [
+    "import numpy as np\nimport pandas as pd\nfrom avatarlib import runlog\nfrom avatarlib.eyes.cohort import Cohort",
+    "SEED = 1",
+    'run = runlog.start("07_eyes", seed=SEED)\ntable = pd.DataFrame({"person": ["a"], "modality": ["iris"]})\n'
+    'run.save_cohort("eyes", Cohort(np.zeros((1, 4, 4), np.uint8), table, bool(SEED - 1)))',
+    "run.finish({})",
+]
+
 
 def write_notebook(root: Path, name: str, cells: list[str], text: str = "about") -> None:
     tags = [{"tags": ["parameters"]} if "SEED =" in cell else {} for cell in cells]
@@ -114,6 +122,21 @@ def test_a_change_upstream_that_changes_no_input_stamps_the_copy_anew(project):
     assert stamped != before
     assert call(project, "05_second", "--force")[0] == 0
     assert copy.read_bytes() == stamped
+
+
+def test_real_data_are_published_where_there_are_some_and_their_licence_allows_it(project):
+    profile = project / "notebooks/profiles/real.yml"
+    try:
+        write_notebook(project, "07_eyes", EYES)
+        profile.write_text("04_first: {N: 4}\n07_eyes: {SEED: 2}\n")
+        for name in ("04_first", "05_second", "07_eyes"):
+            code, text = call(project, name, "--profile", "real")
+            assert code == 0, text
+        assert [path.name for path in (project / "executed/real").iterdir()] == ["04_first.ipynb"]
+        assert "N = 4" in (project / "executed/real/04_first.ipynb").read_text()
+    finally:
+        profile.unlink()
+        (project / "notebooks/07_eyes.ipynb").unlink()
 
 
 @pytest.mark.parametrize(

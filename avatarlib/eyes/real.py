@@ -53,6 +53,8 @@ def load(
     import cv2
 
     source = manifests.source(name)
+    if name not in NAMES:
+        raise InputError(f"{name} is no source of eyes ({source.modality}); those are {', '.join(sorted(NAMES))}")
     reserved = RESERVED.get(name, frozenset())
     rows = []
     for file in sorted(source.checksums):

@@ -13,7 +13,7 @@ def source_parts(nb: Source) -> dict[str, str]:
     """Return what the notebook's own side of the key consists of, name -> checksum: the same with every Python.
 
     Code cells (not the text between them), each avatarlib module that it imports and the data files beside them, the
-    lock and the data manifests.
+    lock and the data manifests; of those in a folder, which belongs to the room of its name, where it uses this room.
     """
     root = store.project_root()
     parts = {"code cells": store.text_sha256(json.dumps(nb.cells))}
@@ -21,8 +21,13 @@ def source_parts(nb: Source) -> dict[str, str]:
     for folder in sorted({path.parent for path in nb.modules.values()}):
         for path in sorted(path for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")):
             parts[f"file {path.relative_to(store.PACKAGE.parent).as_posix()}"] = store.file_sha256(path)
-    for path in [root / "requirements.lock", *sorted((root / "data_manifests").rglob("*"))]:
-        if path.is_file():
+    rooms = {name.split(".")[1] for name in nb.modules if "." in name}
+    manifests = root / "data_manifests"
+    for path in [root / "requirements.lock", *sorted(manifests.rglob("*"))]:
+        belongs = (
+            manifests not in path.parents or path.parent == manifests or path.relative_to(manifests).parts[0] in rooms
+        )
+        if path.is_file() and belongs:
             parts[f"file {path.relative_to(root).as_posix()}"] = store.file_sha256(path)
     return parts
 

@@ -1,4 +1,7 @@
-"""Executed copies and figures that are committed: stripped of times, stamped with their source, laptop profile only."""
+"""Executed copies and figures that are committed: stripped of times, stamped with their source.
+
+Those of the laptop profile, and in folders `real` of their own those of real data whose licences allow it.
+"""
 
 import json
 import shutil
@@ -8,6 +11,7 @@ from avatarlib.errors import LicenceError
 from avatarlib.run import freshness, source, store
 
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
+PUBLISHED = ("laptop", REAL := "real")  # profiles
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -45,25 +49,32 @@ def restamp(path: Path, source_key: str) -> None:
         _write(path, nb)
 
 
-def publish(name: str) -> None:
+def publish(name: str, profile: str) -> None:
     """Copy the executed notebook to `executed/` and its figures to `figures/NN_name/`, where they differ.
+
+    Of profile real, to `executed/real/` and `figures/real/NN_name/`; there a notebook is passed over that the profile
+    gives no real data, or that has to do with pictures for evaluation only.
 
     Raises
     ------
     LicenceError
-        Where the run loaded or wrote pictures that are licensed for evaluation only.
+        Where a run of the laptop profile loaded or wrote pictures that are licensed for evaluation only.
     """
-    folder = freshness.result_folder("laptop", name)
+    folder, nb = freshness.result_folder(profile, name), source.read(name)
     record = store.read_json(folder / "run.json")
-    if record["evaluation_only"]:
+    shows = [record, *(store.read_json(freshness.result_folder(profile, above) / "run.json") for above in nb.loads)]
+    forbidden = any(one["evaluation_only"] for one in shows)
+    if profile == REAL and (forbidden or record["parameters"] == nb.parameters):
+        return
+    if forbidden:
         raise LicenceError(f"{name} holds pictures for evaluation only: neither executed copy nor figure is published")
-    root = store.project_root()
+    copies, figures = places(profile)
     copy = (folder / ".executed.ipynb").read_text(encoding="utf-8")
-    place = root / "executed" / f"{name}.ipynb"
+    place = copies / f"{name}.ipynb"
     if not place.is_file() or place.read_text(encoding="utf-8") != copy:
         store.write_text(place, copy)
     pictures = {path.name: path for path in (*folder.glob("*.png"), *folder.glob("figures.json"))}
-    target = root / "figures" / name
+    target = figures / name
     wanted = {file_name: record["outputs"][file_name] for file_name in pictures}
     if wanted == (store.output_checksums(target) if target.is_dir() else {}):
         return
@@ -71,6 +82,16 @@ def publish(name: str) -> None:
     for file_name, path in pictures.items():
         shutil.copyfile(path, new / file_name)
     store.swap_in(new, target)
+
+
+def places(profile: str) -> tuple[Path, Path]:
+    """Return where the executed copies and the figures of a profile lie."""
+    root = store.project_root()
+    return (
+        (root / "executed" / REAL, root / "figures" / REAL)
+        if profile == REAL
+        else (root / "executed", root / "figures")
+    )
 
 
 def stale_copies() -> list[str]:
@@ -82,6 +103,12 @@ def stale_copies() -> list[str]:
             lines.append(f"executed/{name}.ipynb is missing: run `make all`")
         elif copy["metadata"]["avatar"]["source"] != freshness.source_key(source.read(name)):
             lines.append(f"executed/{name}.ipynb is not from the present sources: run `make all`")
+    for path in sorted(places(REAL)[0].glob("*.ipynb")):
+        stamp = store.read_json(path)["metadata"]["avatar"]["source"]
+        if path.stem not in store.notebooks() or stamp != freshness.source_key(source.read(path.stem)):
+            lines.append(
+                f"executed/{REAL}/{path.name} is not from the present sources: `make {path.stem} PROFILE=real`"
+            )
     return lines
 
 

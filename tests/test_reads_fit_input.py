@@ -4,6 +4,7 @@ import numpy as np
 import pysam
 import pytest
 
+from avatarlib import cli
 from avatarlib.errors import InputError
 from avatarlib.genomes.fasta import join
 from avatarlib.reads.fit import alignments, counts, fit, write
@@ -295,3 +296,15 @@ def test_arguments(tmp_path):
     start = start.model_copy(update={"adapters": type(start.adapters)(mate_1="ACGT", mate_2="")})
     found = fit(reads, ref, platform="illumina", about="x", start_from=start).profile
     assert found.adapters == start.adapters and found.about == "x"
+
+
+def test_the_command_fits_and_replaces_nothing(tmp_path, capsys):
+    (tmp_path / "ref.fa").write_bytes(b">c\n" + BASES + b"\n")
+    reads = [("0", "1", f"{len(BASES)}M", BASES.decode())] * 150
+    path = sam(tmp_path / "own.sam", [(*read, "I" * len(BASES)) for read in reads])
+    call = ["reads", "fit", str(path), "--reference", str(tmp_path / "ref.fa"), "--out", str(tmp_path / "own.yml")]
+    assert cli.main([*call, "--platform", "sanger"]) == 2 and not (tmp_path / "own.yml").exists()
+    assert cli.main([*call, "--platform", "illumina"]) == 0
+    assert "150 reads used; 0 bases at 0 sites masked" in capsys.readouterr().out
+    assert load_profile(tmp_path / "own.yml", "illumina").about == "Fitted to own.sam"
+    assert cli.main([*call, "--platform", "illumina"]) == 2 and "own.yml exists" in capsys.readouterr().err

@@ -39,7 +39,21 @@ def parsers(groups) -> list[argparse.ArgumentParser]:
     verify.add_argument("folder", type=Path, metavar="DIR", help="folder that `avatar reads simulate` wrote")
     verify.add_argument("--reference", type=Path, metavar="FILE", help="where the reference lies now, if it moved")
     verify.set_defaults(run=_verify)
-    return [config, simulate, verify]
+
+    fit = actions.add_parser(
+        "fit",
+        help="fit an error profile to a sample of your own",
+        description="Fit an error profile to aligned reads, with the sample's known variants masked, and print what "
+        "was found with intervals of 95 %. Name the file that is written as errors.profile of a configuration.",
+        epilog=EXIT_CODES,
+    )
+    fit.add_argument("alignments", type=Path, metavar="BAM", help="BAM, SAM or CRAM, in any order")
+    fit.add_argument("--reference", type=Path, required=True, metavar="FASTA", help="what the reads were aligned to")
+    fit.add_argument("--platform", required=True, metavar="NAME", help="illumina, ont or hifi")
+    fit.add_argument("--known", type=Path, metavar="VCF", help="the sample's variants; without, they count as errors")
+    fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="profile to write, YAML")
+    fit.set_defaults(run=_fit)
+    return [config, simulate, verify, fit]
 
 
 def _config(options: argparse.Namespace) -> int:
@@ -65,3 +79,22 @@ def _verify(options: argparse.Namespace) -> int:
     report = verify(options.folder, reference=options.reference, progress=progress("alignments"))
     print("\n".join(report.lines()))
     return 0 if report.first is None else 1
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from avatarlib.errors import InputError
+    from avatarlib.reads.fit import fit, write
+
+    if options.out.exists():
+        raise InputError(f"{options.out} exists: name a new file, or remove it first")
+    about = f"Fitted to {options.alignments.name}" + (f", {options.known.name} masked" if options.known else "")
+    call = {"platform": options.platform, "known": options.known, "about": about}
+    found = fit(options.alignments, options.reference, **call)
+    write(found, options.out)
+    masked = found.masked
+    print(f"{found.reads['used']:,} reads used; {masked['read_bases']:,} bases at {masked['sites']:,} sites masked")
+    for row in found.rates:
+        print(f"{row['name']:28} {row['value']:.4g} ({row['low']:.4g} to {row['high']:.4g})")
+    if found.kept:
+        print(f"not fitted, as before: {', '.join(found.kept)}")
+    return 0

@@ -8,11 +8,11 @@ import os
 import sys
 
 import avatarlib
-from avatarlib.cli import privacy, reads
+from avatarlib.cli import catalogue, privacy, reads
 from avatarlib.errors import AvatarError
 from avatarlib.run import numerics
 
-GROUPS = (privacy, reads)
+GROUPS = (privacy, reads, catalogue)
 
 
 def main(arguments: list[str] | None = None) -> int:

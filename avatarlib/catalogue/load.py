@@ -1,0 +1,56 @@
+"""Read the catalogue's files: one source each, errors with file, line and key."""
+
+from pathlib import Path
+
+from avatarlib import manifests
+from avatarlib.catalogue.model import Source
+from avatarlib.errors import InputError
+from avatarlib.reads.config import document
+
+ADVICE = "compare it with data_manifests/catalogue/chase-db1.yml"
+
+
+def folder() -> Path:
+    """Return the folder of the entries."""
+    return manifests.folder() / "catalogue"
+
+
+def read(path: Path) -> Source:
+    """Read one source.
+
+    Raises
+    ------
+    InputError
+        One line that names the file, line and key, what is wrong and what to do.
+    """
+    text = document.read(path, ADVICE)
+    source = document.check(text, Source)
+    if source.identifier != path.stem:
+        problem = f"is {source.identifier}, but the file is called {path.stem}: make them the same"
+        raise document.failure(text, [(("identifier",), problem)])
+    if source.mirror is not None and source.mirror not in manifests.sources():
+        problem = f"{source.mirror!r} is not in data_manifests/sources.yml: {', '.join(manifests.sources())}"
+        raise document.failure(text, [(("mirror",), problem)])
+    return source
+
+
+def load(place: Path | None = None) -> list[Source]:
+    """Read all sources of a folder, in the order of their identifiers.
+
+    Raises
+    ------
+    InputError
+        No folder, no entry in it, an entry that is wrong, or two of one address.
+    """
+    place = place or folder()
+    paths = sorted(place.glob("*.yml"))
+    if not paths:
+        raise InputError(f"{place}: holds no entries (*.yml): name the folder of a catalogue")
+    sources = [read(path) for path in paths]
+    seen: dict[str, Path] = {}
+    for source, path in zip(sources, paths, strict=True):
+        for key, value in (("page", source.addresses.page.rstrip("/")), ("doi", source.addresses.doi)):
+            first = seen.setdefault(value, path) if value else path
+            if first is not path:
+                raise InputError(f"{path}: addresses.{key}: {value} is also that of {first.name}: delete one of the two")
+    return sources

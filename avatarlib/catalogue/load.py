@@ -52,5 +52,5 @@ def load(place: Path | None = None) -> list[Source]:
         for key, value in (("page", source.addresses.page.rstrip("/")), ("doi", source.addresses.doi)):
             first = seen.setdefault(value, path) if value else path
             if first is not path:
-                raise InputError(f"{path}: addresses.{key}: {value} is also that of {first.name}: delete one of the two")
+                raise InputError(f"{path}: addresses.{key}: {value} is that of {first.name} too: delete one")
     return sources

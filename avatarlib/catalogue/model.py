@@ -102,7 +102,7 @@ class Label(Block):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if not self.evidence and self.answer != "unclear":
-            raise ValueError(f"answer {self.answer} needs evidence: cite it, or write unclear with evidence: not checked")
+            raise ValueError(f"answer {self.answer} needs evidence: cite it, or write unclear and not checked")
         return self
 
 
@@ -123,10 +123,7 @@ class MetadataAccess(Block):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.form is None and self.evidence:
-            raise ValueError("form null is for evidence: not checked; say which form there is")
-        if self.form not in (None, "none") and not self.evidence:
-            raise ValueError(f"form {self.form} needs evidence: cite it, or write form: null with evidence: not checked")
+        refuse_unproved("form", self.form, self.evidence)
         return self
 
 
@@ -222,7 +219,7 @@ class Source(Block):
         told = " ".join([*self.limits, *self.traps, self.suitability.reason, *self.criteria.reasons()])
         for key in self.evidence:
             if key not in cited and not re.search(rf"\b{key}\b", told):
-                raise ValueError(f"evidence.{key} is cited by nothing: cite it, name it in a trap or limit, or delete it")
+                raise ValueError(f"evidence.{key} is cited by nothing: cite it in a field, trap or limit, or delete it")
         self._verified()
         return self
 

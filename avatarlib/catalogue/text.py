@@ -41,7 +41,7 @@ def plain(text: str) -> str:
     if found := _HTML.search(text):
         raise ValueError(f"holds HTML ({found.group()}): write plain text")
     if text.startswith(_FORMULA):
-        raise ValueError(f"begins with {text[0]}, which a spreadsheet takes for a formula: begin with a letter or digit")
+        raise ValueError(f"begins with {text[0]}, as a spreadsheet's formula does: begin with a letter or digit")
     return text
 
 

@@ -1,12 +1,15 @@
 """Read the catalogue's files: one source each, errors with file, line and key."""
 
 from pathlib import Path
+from typing import TypeVar
 
 from avatarlib import manifests
+from avatarlib.catalogue.internal import InternalSource
 from avatarlib.catalogue.model import Source
 from avatarlib.errors import InputError
 from avatarlib.reads.config import document
 
+Entry = TypeVar("Entry", Source, InternalSource)
 ADVICE = "compare it with data_manifests/catalogue/chase-db1.yml"
 
 
@@ -23,15 +26,36 @@ def read(path: Path) -> Source:
     InputError
         One line that names the file, line and key, what is wrong and what to do.
     """
+    text, source = _read(path, Source)
+    if source.mirror is None:
+        return source
+    if source.mirror not in manifests.sources():
+        problem = f"{source.mirror!r} is not in data_manifests/sources.yml: {', '.join(manifests.sources())}"
+        raise document.failure(text, [(("mirror",), problem)])
+    files = len(manifests.source(source.mirror).checksums)
+    if source.level == "V3" and source.size.unit == "images" and source.size.value != files:
+        problem = f"V3 claims all {source.size.value} images, the mirror declares {files}: correct one, or state V2"
+        raise document.failure(text, [(("verification",), problem)])
+    return source
+
+
+def read_internal(path: Path) -> InternalSource:
+    """Read one source that is not open; errors as those of `read`."""
+    return _read(path, InternalSource)[1]
+
+
+def load_internal(place: Path | None = None) -> list[InternalSource]:
+    """Read all sources that are not open, of the folder `internal` beside the entries."""
+    return [read_internal(path) for path in sorted((place or folder()).glob("internal/*.yml"))]
+
+
+def _read(path: Path, model: type[Entry]) -> tuple[document.Document, Entry]:
     text = document.read(path, ADVICE)
-    source = document.check(text, Source)
+    source = document.check(text, model)
     if source.identifier != path.stem:
         problem = f"is {source.identifier}, but the file is called {path.stem}: make them the same"
         raise document.failure(text, [(("identifier",), problem)])
-    if source.mirror is not None and source.mirror not in manifests.sources():
-        problem = f"{source.mirror!r} is not in data_manifests/sources.yml: {', '.join(manifests.sources())}"
-        raise document.failure(text, [(("mirror",), problem)])
-    return source
+    return text, source
 
 
 def load(place: Path | None = None) -> list[Source]:

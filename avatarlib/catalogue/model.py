@@ -194,32 +194,12 @@ class Source(Block):
     @field_validator("scenarios", "use_cases")
     @classmethod
     def _known(cls, names: tuple[str, ...], info) -> tuple[str, ...]:
-        known = getattr(vocabulary(), info.field_name)
-        for name in names:
-            if name not in known:
-                raise ValueError(f"{name!r} is not one of {', '.join(known)}")
-        if len(set(names)) < len(names):
-            raise ValueError("names one twice")
-        return names
-
-    @field_validator("evidence")
-    @classmethod
-    def _keys(cls, evidence: dict[str, Evidence]) -> dict[str, Evidence]:
-        for key in evidence:
-            if not re.fullmatch(r"e\d+", key):
-                raise ValueError(f"the key {key!r} must be e and a number, such as e1")
-        return evidence
+        return refuse_unknown(info.field_name, names)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        cited = {key: where for where, keys in citations(self) for key in keys}
-        for key, where in cited.items():
-            if key not in self.evidence:
-                raise ValueError(f"{where} cites {key}, which evidence does not hold")
         told = " ".join([*self.limits, *self.traps, self.suitability.reason, *self.criteria.reasons()])
-        for key in self.evidence:
-            if key not in cited and not re.search(rf"\b{key}\b", told):
-                raise ValueError(f"evidence.{key} is cited by nothing: cite it in a field, trap or limit, or delete it")
+        refuse_foreign(citations(self), self.evidence, told)
         self._verified()
         return self
 
@@ -235,6 +215,31 @@ class Source(Block):
         for entry in self.verification:
             if entry.level == "V1" and not entry.evidence:
                 raise ValueError("verification: V1 must cite the record or page that was read, such as evidence: [e1]")
+
+
+def refuse_unknown(what: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return scenarios or use cases, after refusing those that the vocabulary does not hold, and repeated ones."""
+    known = getattr(vocabulary(), what)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{name!r} is not one of {', '.join(known)}")
+    if len(set(names)) < len(names):
+        raise ValueError("names one twice")
+    return names
+
+
+def refuse_foreign(cited: list[tuple[str, tuple[str, ...]]], evidence: dict, told: str) -> None:
+    """Refuse evidence that is cited and not there, or there and neither cited nor named in the text `told`."""
+    for where, keys in cited:
+        for key in keys:
+            if key not in evidence:
+                raise ValueError(f"{where} cites {key}, which evidence does not hold")
+    known = {key for _, keys in cited for key in keys}
+    for key in evidence:
+        if not re.fullmatch(r"e\d+", key):
+            raise ValueError(f"evidence: the key {key!r} must be e and a number, such as e1")
+        if key not in known and not re.search(rf"\b{key}\b", told):
+            raise ValueError(f"evidence.{key} is cited by nothing: cite it in a field, trap or limit, or delete it")
 
 
 def citations(source: Source) -> list[tuple[str, tuple[str, ...]]]:

@@ -1,5 +1,6 @@
 """Read the catalogue's files: one source each, errors with file, line and key."""
 
+import difflib
 from pathlib import Path
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ from avatarlib.catalogue.internal import InternalSource
 from avatarlib.catalogue.model import Source
 from avatarlib.errors import InputError
 from avatarlib.reads.config import document
+from avatarlib.reads.config.yaml_text import shown
 
 Entry = TypeVar("Entry", Source, InternalSource)
 ADVICE = "compare it with data_manifests/catalogue/chase-db1.yml"
@@ -37,6 +39,25 @@ def read(path: Path) -> Source:
         problem = f"V3 claims all {source.size.value} images, the mirror declares {files}: correct one, or state V2"
         raise document.failure(text, [(("verification",), problem)])
     return source
+
+
+def find(name: str, place: Path | None = None) -> Source:
+    """Read the source with an identifier, or the entry in a file.
+
+    Raises
+    ------
+    InputError
+        No such source; says which name is near. An entry that is wrong.
+    """
+    if name.endswith(".yml"):
+        return read(Path(name))
+    place = place or folder()
+    known = sorted(path.stem for path in place.glob("*.yml"))
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]}?" if near else "`avatar catalogue list` names them"
+        raise InputError(f"{place}: no source is called {shown(name)}: {hint}")
+    return read(place / f"{name}.yml")
 
 
 def read_internal(path: Path) -> InternalSource:

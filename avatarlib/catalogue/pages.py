@@ -15,6 +15,30 @@ WIDTH = 100
 ORDER = {"suitable": 0, "limited": 1, "unsuitable": 2}
 
 
+def listing(sources: Sequence[Source]) -> str:
+    """Return one line a source under a header: level, way to it, grades, licence, kind, title.
+
+    Grades are relevance, availability, anonymity and terms, `-` where nobody checked.
+    """
+    rows = [("identifier", "level", "way", "grades", "licence", "modality", "title")]
+    for source in sources:
+        grades = [getattr(source.criteria, name).grade for name in CRITERIA]
+        rows.append(
+            (
+                source.identifier,
+                source.level,
+                source.criteria.availability.mode,
+                "".join("-" if grade is None else str(grade) for grade in grades),
+                source.criteria.terms.licence or "-",
+                source.modality,
+                source.title,
+            )
+        )
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
+    lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows]
+    return "\n".join(lines)
+
+
 def entry(source: Source) -> str:
     """Return all that an entry says, with its evidence, as plain text."""
     known = table.row(source)

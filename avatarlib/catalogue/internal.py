@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from avatarlib.catalogue.blocks import Block
 from avatarlib.catalogue.model import Discipline, Modality, refuse_foreign, refuse_unknown
@@ -56,7 +56,7 @@ class InternalSource(Block):
     technical: Judgement
     organisational: Judgement
     decides: Decision
-    use_cases: tuple[str, ...] = Field(min_length=1)
+    use_cases: tuple[str, ...]
     instead: tuple[str, ...]
     limits: tuple[Text, ...]
     evidence: dict[str, Passage]

@@ -172,12 +172,12 @@ class Source(Block):
     metadata_access: MetadataAccess
     criteria: Criteria
     scenarios: tuple[str, ...]
-    use_cases: tuple[str, ...] = Field(min_length=1)
+    use_cases: tuple[str, ...]
     suitability: Suitability
     limits: tuple[Text, ...]
     traps: tuple[Text, ...]
     evidence: dict[str, Evidence]
-    verification: tuple[Verification, ...] = Field(min_length=1)
+    verification: tuple[Verification, ...]
 
     @property
     def level(self) -> Level:
@@ -199,19 +199,18 @@ class Source(Block):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         told = " ".join([*self.limits, *self.traps, self.suitability.reason, *self.criteria.reasons()])
-        refuse_foreign(citations(self), self.evidence, told)
         self._verified()
+        refuse_foreign(citations(self), self.evidence, told)
         return self
 
     def _verified(self) -> None:
         levels = [entry.level for entry in self.verification]
-        if len(set(levels)) < len(levels):
-            raise ValueError("verification states a level twice: keep one")
-        if (self.level >= "V2") != (self.mirror is not None):
-            raise ValueError(
-                f"verification says {self.level}, but V2 and V3 are for sources with mirror: (of data_manifests/"
-                "sources.yml), and such a source states one of them"
-            )
+        if not levels or len(set(levels)) < len(levels):
+            raise ValueError("verification must state at least one level, and none twice")
+        if self.level >= "V2" and self.mirror is None:
+            raise ValueError(f"verification says {self.level}: V2 and V3 are for sources with mirror: <name> alone")
+        if self.level < "V2" and self.mirror is not None:
+            raise ValueError(f"mirror is {self.mirror}: verification must state V2 or V3 too, or delete it")
         for entry in self.verification:
             if entry.level == "V1" and not entry.evidence:
                 raise ValueError("verification: V1 must cite the record or page that was read, such as evidence: [e1]")
@@ -220,6 +219,8 @@ class Source(Block):
 def refuse_unknown(what: str, names: tuple[str, ...]) -> tuple[str, ...]:
     """Return scenarios or use cases, after refusing those that the vocabulary does not hold, and repeated ones."""
     known = getattr(vocabulary(), what)
+    if what == "use_cases" and not names:
+        raise ValueError(f"must name at least one of {', '.join(known)}")
     for name in names:
         if name not in known:
             raise ValueError(f"{name!r} is not one of {', '.join(known)}")

@@ -32,8 +32,8 @@ def files(name: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> files("chase_db1").iloc[0].tolist()
-    ['Image_01L.jpg', '01', 'left', 0, 'fundus', False]
+    >>> files("chase_db1")[["file", "person", "side"]].iloc[0].tolist()
+    ['Image_01L.jpg', '01', 'left']
     """
     source = manifests.source(name)
     rows = []

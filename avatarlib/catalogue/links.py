@@ -138,12 +138,18 @@ def _open(address: str, seconds: float, session: Callable) -> tuple[str, str, st
             kind = answer.headers.get("Content-Type", "").lower()
             if not kind.startswith(READABLE):
                 return state, detail, None
-            coding = answer.encoding if "charset" in kind else "utf-8"
-            return state, detail, data.decode(coding or "utf-8", errors="replace")
+            return state, detail, _decoded(data, answer.encoding if "charset" in kind else None)
     except requests.Timeout:
         return "slow", f"no answer within {seconds:g} s", None
-    except (requests.RequestException, LookupError) as error:
+    except requests.RequestException as error:
         return "unreachable", type(error).__name__, None
+
+
+def _decoded(data: bytes, coding: str | None) -> str:
+    try:
+        return data.decode(coding or "utf-8", errors="replace")
+    except LookupError:  # a coding that nobody knows
+        return data.decode("utf-8", errors="replace")
 
 
 def _judge(target: Target, state: str, detail: str, text: str | None) -> Outcome:

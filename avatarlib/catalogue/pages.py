@@ -1,5 +1,6 @@
 """An entry, and a use case, as pages of plain text for a terminal or a notebook."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -22,13 +23,12 @@ def listing(sources: Sequence[Source]) -> str:
     """
     rows = [("identifier", "level", "way", "grades", "licence", "modality", "title")]
     for source in sources:
-        grades = [getattr(source.criteria, name).grade for name in CRITERIA]
         rows.append(
             (
                 source.identifier,
                 source.level,
                 source.criteria.availability.mode,
-                "".join("-" if grade is None else str(grade) for grade in grades),
+                grades(source),
                 source.criteria.terms.licence or "-",
                 source.modality,
                 source.title,
@@ -119,7 +119,7 @@ def use_case(name: str, sources: Sequence[Source], most: int = 6) -> dict:
     (how many have a criterion that nobody checked) and `traps` (of the first ones).
     """
     served = [source for source in sources if name in source.use_cases]
-    ranked = sorted(served, key=lambda s: (ORDER[s.suitability.answer], -_grades(s), s.identifier))
+    ranked = sorted(served, key=lambda s: (ORDER[s.suitability.answer], -_sum(s), s.identifier))
     first = [source for source in ranked if source.suitability.answer != "unsuitable"][:most]
     return {
         **vocabulary().use_cases[name],
@@ -131,7 +131,47 @@ def use_case(name: str, sources: Sequence[Source], most: int = 6) -> dict:
     }
 
 
-def _grades(source: Source) -> int:
+def use_case_page(name: str, sources: Sequence[Source], most: int = 6) -> str:
+    """Return `use_case` as Markdown, texts of entries escaped."""
+    page = use_case(name, sources, most)
+    counts = ", ".join(f"{n} {answer}" for answer, n in page["counts"].items())
+    lines = [f"### {page['title']}", "", f"**Needs.** {page['needs']}", ""]
+    lines += [
+        f"**There are** {sum(page['counts'].values())} sources ({counts}); in {page['unknown']} of them at least "
+    ]
+    lines[-1] += "one of the four criteria could not be checked."
+    lines += [
+        "",
+        "**Look at these first**",
+        "",
+        "| source | way | licence | level | grades | why |",
+        "|---|---|---|---|---|---|",
+    ]
+    for source in page["first"]:
+        link = f"[{_markdown(source.title)}]({source.addresses.page})"
+        licence = source.criteria.terms.licence or "none known"
+        cells = [link, source.criteria.availability.mode, licence, source.level, grades(source)]
+        lines.append(f"| {' | '.join(cells)} | {_markdown(source.suitability.reason)} |")
+    if page["blocked"]:
+        blocked = [f"{_markdown(source.title)} ({_markdown(source.suitability.reason)})" for source in page["blocked"]]
+        lines += ["", f"**Not usable.** {'; '.join(blocked)}"]
+    if page["traps"]:
+        lines += ["", "**Traps**", "", *(f"- {_markdown(title)}: {_markdown(trap)}" for title, trap in page["traps"])]
+    return "\n".join(lines)
+
+
+def grades(source: Source) -> str:
+    """Return the four grades as four characters in the order of `CRITERIA`, `-` where nobody checked."""
+    found = [getattr(source.criteria, name).grade for name in CRITERIA]
+    return "".join("-" if grade is None else str(grade) for grade in found)
+
+
+def _markdown(text: str) -> str:
+    """Return a text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]()<>#|!~$])", r"\\\1", text)
+
+
+def _sum(source: Source) -> int:
     return sum(getattr(source.criteria, name).grade or 0 for name in CRITERIA)
 
 

@@ -4,12 +4,11 @@ import difflib
 from pathlib import Path
 from typing import TypeVar
 
-from avatarlib import manifests
+from avatarlib import documents, manifests
 from avatarlib.catalogue.internal import InternalSource
 from avatarlib.catalogue.model import Source
+from avatarlib.documents.yaml_text import shown
 from avatarlib.errors import InputError
-from avatarlib.reads.config import document
-from avatarlib.reads.config.yaml_text import shown
 
 Entry = TypeVar("Entry", Source, InternalSource)
 ADVICE = "compare it with data_manifests/catalogue/chase-db1.yml"
@@ -32,12 +31,12 @@ def read(path: Path) -> Source:
     if source.mirror is None:
         return source
     if source.mirror not in manifests.sources():
-        problem = f"{source.mirror!r} is not in data_manifests/sources.yml: {', '.join(manifests.sources())}"
-        raise document.failure(text, [(("mirror",), problem)])
+        problem = f"{shown(source.mirror)} is not in data_manifests/sources.yml: {', '.join(manifests.sources())}"
+        raise documents.failure(text, [(("mirror",), problem)])
     files = len(manifests.source(source.mirror).checksums)
     if source.level == "V3" and source.size.unit == "images" and source.size.value != files:
         problem = f"V3 claims all {source.size.value} images, the mirror declares {files}: correct one, or state V2"
-        raise document.failure(text, [(("verification",), problem)])
+        raise documents.failure(text, [(("verification",), problem)])
     return source
 
 
@@ -66,16 +65,30 @@ def read_internal(path: Path) -> InternalSource:
 
 
 def load_internal(place: Path | None = None) -> list[InternalSource]:
-    """Read all sources that are not open, of the folder `internal` beside the entries."""
-    return [read_internal(path) for path in sorted((place or folder()).glob("internal/*.yml"))]
+    """Read all sources that are not open, of the folder `internal` beside the entries.
+
+    Raises
+    ------
+    InputError
+        An entry that is wrong, or that names an open source which is not there.
+    """
+    place = place or folder()
+    found = []
+    for path in sorted(place.glob("internal/*.yml")):
+        source = read_internal(path)
+        for name in source.instead:
+            if not (place / f"{name}.yml").is_file():
+                raise InputError(f"{path}: instead: no source is called {shown(name)}: name an entry beside internal/")
+        found.append(source)
+    return found
 
 
-def _read(path: Path, model: type[Entry]) -> tuple[document.Document, Entry]:
-    text = document.read(path, ADVICE)
-    source = document.check(text, model)
+def _read(path: Path, model: type[Entry]) -> tuple[documents.Document, Entry]:
+    text = documents.read(path, ADVICE)
+    source = documents.check(text, model)
     if source.identifier != path.stem:
         problem = f"is {source.identifier}, but the file is called {path.stem}: make them the same"
-        raise document.failure(text, [(("identifier",), problem)])
+        raise documents.failure(text, [(("identifier",), problem)])
     return text, source
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from avatarlib.catalogue.blocks import Block, refuse_unproved
 from avatarlib.catalogue.text import Cited, Short, Text, code_problem
 from avatarlib.catalogue.vocabulary import vocabulary
+from avatarlib.documents.yaml_text import shown
 
 CRITERIA = ("relevance", "availability", "anonymity", "terms")
 GRADES = {
@@ -131,7 +132,7 @@ class Terms(Graded):
         own = licence is None or re.fullmatch(r"LicenseRef-[A-Za-z0-9.-]{2,60}", licence)
         if not own and licence not in vocabulary().licences:
             raise ValueError(
-                f"{licence!r} is neither an SPDX identifier of data_manifests/catalogue.yml nor LicenseRef-<name>"
+                f"{shown(licence)} is neither an SPDX identifier of data_manifests/catalogue.yml nor LicenseRef-<name>"
             )
         return licence
 
@@ -140,7 +141,7 @@ class Terms(Graded):
     def _duo(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
         for code in codes:
             if code not in vocabulary().duo:
-                raise ValueError(f"{code!r} is no DUO code of data_manifests/catalogue.yml")
+                raise ValueError(f"{shown(code)} is no DUO code of data_manifests/catalogue.yml")
         return codes
 
     @model_validator(mode="after")

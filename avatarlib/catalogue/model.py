@@ -9,6 +9,7 @@ from avatarlib.catalogue.blocks import Block, refuse_unproved
 from avatarlib.catalogue.criteria import Criteria
 from avatarlib.catalogue.text import Address, Cited, Day, Short, Text, Words
 from avatarlib.catalogue.vocabulary import vocabulary
+from avatarlib.documents.yaml_text import cut, shown
 
 Discipline = Literal[
     "ophthalmology",
@@ -223,7 +224,7 @@ def refuse_unknown(what: str, names: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError(f"must name at least one of {', '.join(known)}")
     for name in names:
         if name not in known:
-            raise ValueError(f"{name!r} is not one of {', '.join(known)}")
+            raise ValueError(f"{shown(name)} is not one of {', '.join(known)}")
     if len(set(names)) < len(names):
         raise ValueError("names one twice")
     return names
@@ -234,13 +235,15 @@ def refuse_foreign(cited: list[tuple[str, tuple[str, ...]]], evidence: dict, tol
     for where, keys in cited:
         for key in keys:
             if key not in evidence:
-                raise ValueError(f"{where} cites {key}, which evidence does not hold")
+                raise ValueError(f"{where} cites {cut(key, 20)}, which evidence does not hold")
     known = {key for _, keys in cited for key in keys}
     for key in evidence:
         if not re.fullmatch(r"e\d+", key):
-            raise ValueError(f"evidence: the key {key!r} must be e and a number, such as e1")
+            raise ValueError(f"evidence: the key {shown(key)} must be e and a number, such as e1")
         if key not in known and not re.search(rf"\b{key}\b", told):
-            raise ValueError(f"evidence.{key} is cited by nothing: cite it in a field, trap or limit, or delete it")
+            raise ValueError(
+                f"evidence.{cut(key, 20)} is cited by nothing: cite it in a field, trap or limit, or delete it"
+            )
 
 
 def citations(source: Source) -> list[tuple[str, tuple[str, ...]]]:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from avatarlib.documents.yaml_text import cut, shown
+
 MOST_WORDS = 25
 NOT_CHECKED = "not checked"
 FIRST_READ = date(2022, 1, 1)  # nothing in the catalogue can have been read before there was a project
@@ -76,7 +78,7 @@ def address(text: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold a user name or password")
     if "." not in host or host.rsplit(".", 1)[-1] in _LOCAL or _is_number(host):
-        raise ValueError(f"names the host {host}, which is not a public one: give the provider's own address")
+        raise ValueError(f"names the host {cut(host, 60)}, which is not a public one: give the provider's own address")
     return text
 
 
@@ -144,9 +146,9 @@ def _dihedral(a: int, b: int) -> int:
 def code_problem(system: str, code: str) -> str | None:
     """Say what is wrong with a code, or None."""
     if system == "ICD-10-GM" and not _ICD.fullmatch(code):
-        return f"{code} is no ICD-10-GM code such as H36.0 or H30-H36"
+        return f"{shown(code)} is no ICD-10-GM code such as H36.0 or H30-H36"
     if system == "SNOMED CT" and not is_snomed(code):
-        return f"{code} is no SNOMED CT concept: digits or check digit are wrong"
+        return f"{shown(code)} is no SNOMED CT concept: digits or check digit are wrong"
     return None
 
 

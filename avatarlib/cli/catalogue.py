@@ -83,7 +83,11 @@ def _list(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from avatarlib.catalogue import load, pages
 
-    print(pages.entry(load.find(options.name, options.catalogue)))
+    internal = {source.identifier: source for source in load.load_internal(options.catalogue)}
+    if options.name in internal:
+        print(pages.internal(internal[options.name]))
+    else:
+        print(pages.entry(load.find(options.name, options.catalogue)))
     return 0
 
 
@@ -107,9 +111,12 @@ def _check(options: argparse.Namespace) -> int:
 
     if not 0 < options.timeout <= 600:
         raise InputError(f"--timeout must be above 0 and at most 600 seconds, got {options.timeout:g}")
-    sources = [load.find(name, options.catalogue) for name in options.names] or load.load(options.catalogue)
+    sources = [load.find(name, options.catalogue) for name in options.names]
     for source in sources:
         print(source.identifier, source.level, "ok", sep="\t")
+    if not options.names:
+        sources, internal = load.load(options.catalogue), load.load_internal(options.catalogue)
+        print(f"{len(sources)} entries and {len(internal)} that are not open are well formed")
     if options.offline:
         return 0
     outcomes = links.check(links.targets(sources), seconds=options.timeout, progress=progress("addresses"))

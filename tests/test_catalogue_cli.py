@@ -63,6 +63,8 @@ def test_search(avatar):
     assert avatar("search", "nobody", "--mode", "open", "--terms", "3", "--side", "yes")[0] == 0
     assert avatar("search", "--use-case", "eye-synthesis", "--scenario", "diabetic-retinopathy-screening")[0] == 0
     assert avatar("search", "nobody", "--mode", "gone") == (1, "no source fits\n", "")
+    code, _, err = avatar("search", "--mode", "opne")
+    assert code == 2 and "mode is 'opne'; it must be one of open, registration" in err
     with pytest.raises(SystemExit) as exit_:
         avatar("search", "--terms", "4")
     assert exit_.value.code == 2

@@ -174,10 +174,10 @@ def test_search_and_shares(sources):
         return [source.identifier for source in table.search(sources, words, **options)]
 
     assert found() == ["made-up-eyes", "other-eyes"] and found("NOBODY", "eyes") == found() and found("iris") == []
-    assert found(facets={"mode": "open"}) == ["made-up-eyes"]
-    assert found(facets={"scenario": "diabetic-retinopathy-screening", "licence": "cc-by-nc-nd-4.0"}) == ["other-eyes"]
-    assert found(at_least={"terms": 3}) == ["made-up-eyes"] and found(facets={"sex": "yes"}) == []
-    assert found(facets={"synthetic": "no"}) == found()
+    assert found(where={"mode": "open"}) == ["made-up-eyes"]
+    assert found(where={"scenario": "diabetic-retinopathy-screening", "licence": "cc-by-nc-nd-4.0"}) == ["other-eyes"]
+    assert found(at_least={"terms": 3}) == ["made-up-eyes"] and found(where={"sex": "yes"}) == []
+    assert found(where={"synthetic": "no"}) == found()
     shares = table.not_checked(sources).set_index("field")
     assert shares.share["labels.sex"] == 1 and shares.share.drop("labels.sex").eq(0).all() and len(shares) == 9
     assert (

@@ -1,26 +1,34 @@
 """The catalogue as a table: one row a source; facets, words, shares of what nobody checked."""
 
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 import pandas as pd
 
-from avatarlib.catalogue.criteria import CRITERIA
-from avatarlib.catalogue.model import Source, citations
+from avatarlib.catalogue.criteria import CRITERIA, MODES
+from avatarlib.catalogue.model import LEVELS, Discipline, Modality, Source, citations
 from avatarlib.catalogue.vocabulary import vocabulary
+from avatarlib.documents.yaml_text import shown
+from avatarlib.errors import InputError
 
-FACETS = (
-    "field",
-    "modality",
-    "mode",
-    "licence",
-    "scenario",
-    "use_case",
-    "level",
-    "suitability",
-    "synthetic",
-    "sex",
-    "side",
-)
+SIDED = ("ophthalmology", "audiology")  # fields in which left and right mean something
+
+
+def facets() -> dict[str, tuple[str, ...] | None]:
+    """Return the facets of `search` with the words that each may have; None where any text may be asked for."""
+    return {
+        "field": get_args(Discipline),
+        "modality": get_args(Modality),
+        "mode": tuple(MODES),
+        "licence": None,
+        "scenario": tuple(vocabulary().scenarios),
+        "use_case": tuple(vocabulary().use_cases),
+        "level": tuple(LEVELS),
+        "suitability": ("suitable", "limited", "unsuitable"),
+        "synthetic": ("yes", "no"),
+        "sex": ("yes", "no", "unclear"),
+        "side": ("yes", "no", "unclear"),
+    }
 
 
 def row(source: Source) -> dict:
@@ -82,7 +90,7 @@ def search(
     sources: Iterable[Source],
     words: Sequence[str] = (),
     *,
-    facets: dict[str, str] | None = None,
+    where: dict[str, str] | None = None,
     at_least: dict[str, int] | None = None,
 ) -> list[Source]:
     """Return the sources that hold all words and fit all facets.
@@ -91,18 +99,27 @@ def search(
     ----------
     words
         Looked for in everything that the table says of a source, whatever the case.
-    facets
-        Values that must be equal, by names of `FACETS`; "scenario" and "use_case" must be among the source's.
+    where
+        Words that must be equal, by names of `facets`; "scenario" and "use_case" must be among the source's.
     at_least
         Lowest grade by criterion; a source that is not graded does not fit.
+
+    Raises
+    ------
+    InputError
+        A facet has a word that no source can have.
     """
+    for name, value in (where or {}).items():
+        allowed = facets()[name]
+        if allowed is not None and value.casefold() not in map(str.casefold, allowed):
+            raise InputError(f"{name} is {shown(value)}; it must be one of {', '.join(allowed)}")
     found = []
     for source in sources:
         known = row(source)
         known |= {"scenario": known["scenarios"], "use_case": known["use_cases"], "synthetic": _yes(source.synthetic)}
         text = " ".join(_words(known.values())).casefold()
         fits = all(word.casefold() in text for word in words)
-        fits = fits and all(_has(known[name], value) for name, value in (facets or {}).items())
+        fits = fits and all(_has(known[name], value) for name, value in (where or {}).items())
         fits = fits and all((known[name] or 0) >= grade for name, grade in (at_least or {}).items())
         if fits and all(known[name] is not None for name in (at_least or {})):
             found.append(source)
@@ -128,11 +145,15 @@ def _words(values: Iterable) -> Iterable[str]:
 def not_checked(sources: Sequence[Source]) -> pd.DataFrame:
     """Return of every cited field how many sources say "not checked", and which share of them that is.
 
-    Columns are `field`, `sources`, `not_checked` and `share` (0 to 1).
+    Columns are `field`, `sources`, `not_checked` and `share` (0 to 1). Labels of the side are asked for eyes and ears.
     """
-    rows = [(name, not cited) for source in sources for name, cited in citations(source)]
+    rows = [
+        (name, not cited)
+        for source in sources
+        for name, cited in citations(source)
+        if not name.startswith("verification.") and (name != "labels.side" or source.field in SIDED)
+    ]
     table = pd.DataFrame(rows, columns=["field", "open"])
-    table = table[~table.field.str.startswith("verification.")]
     table = table.groupby("field", sort=False).open.agg(["size", "sum"]).reset_index()
     table.columns = ["field", "sources", "not_checked"]
     return table.assign(share=table.not_checked / table.sources)

@@ -98,7 +98,7 @@ def _search(options: argparse.Namespace) -> int:
     found = table.search(
         load.load(options.catalogue),
         options.words,
-        facets={name: value for name, value in facets.items() if value is not None},
+        where={name: value for name, value in facets.items() if value is not None},
         at_least={name: getattr(options, name) for name in CRITERIA if getattr(options, name) is not None},
     )
     print(pages.listing(found) if found else "no source fits")

@@ -6,10 +6,10 @@ from pathlib import Path
 from avatarlib import manifests
 from avatarlib.catalogue.model import Source
 from avatarlib.errors import InputError
-from avatarlib.genomes.opened import opened
 from avatarlib.run.store import text_sha256
 
 IMAGE_MODALITIES = ("iris", "fundus", "papilla")
+UNITS = {"fa": "bases", "fq": "reads", "vcf": "records"}  # what is counted in a text of sequences, by its ending
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Recount:
     Attributes
     ----------
     counts
-        By unit of the catalogue: number.
+        Number by unit of the catalogue.
     people
         Persons, or None where files don't tell.
     schema
@@ -63,7 +63,7 @@ def recount(source: Source) -> Recount:
     InputAbsent
         The mirror is not here.
     InputError
-        The source is not mirrored, a file is not the declared one, or files differ in kind.
+        The source is not mirrored, or a file is not the declared one.
     """
     if source.mirror is None:
         raise InputError(f"{source.identifier} is not mirrored: nothing can be counted")
@@ -95,21 +95,23 @@ def _count_images(name: str) -> tuple[dict[str, int], int, str]:
 def _count_sequences(declared: manifests.Source) -> tuple[dict[str, int], None, str]:
     counts: dict[str, int] = {}
     files = sorted(declared.checksums)
-    for path, name in zip(manifests.fetch(declared, files), files, strict=True):
-        kind, number = _count_records(path, name)
-        if kind is not None:
-            counts[kind] = counts.get(kind, 0) + number
-    return counts, None, ", ".join(name.split(".", 1)[1] for name in files)
+    endings = [name.removesuffix(".gz").rsplit(".", 1)[-1] for name in files]
+    for path, ending in zip(manifests.fetch(declared, files), endings, strict=True):
+        if ending in UNITS:
+            counts[UNITS[ending]] = counts.get(UNITS[ending], 0) + _count(path, ending)
+    return counts, None, f"files of sequences: {', '.join(sorted(set(endings)))}"
 
 
-def _count_records(path: Path, name: str) -> tuple[str | None, int]:
-    """Return the unit and number of what a text of sequences holds, by its ending; None for other files."""
-    ending = name.removesuffix(".gz").rsplit(".", 1)[-1]
-    with opened(path, "complete the mirror") as lines:
-        if ending == "fa":
-            return "bases", sum(len(line.strip()) for line in lines if not line.startswith(b">"))
-        if ending == "vcf":
-            return "records", sum(not line.startswith(b"#") for line in lines)
-        if ending == "fq":
-            return "reads", sum(1 for _ in lines) // 4
-    return None, 0
+def _count(path: Path, ending: str) -> int:
+    """Return the number of bases of a FASTA file, of reads of a FASTQ file, or of records of a VCF file."""
+    import pysam
+
+    if ending == "vcf":
+        loud = pysam.set_verbosity(0)  # headers that lack contigs and files that lack an index are no matter here
+        try:
+            with pysam.VariantFile(str(path)) as records:
+                return sum(1 for _ in records)
+        finally:
+            pysam.set_verbosity(loud)
+    with pysam.FastxFile(str(path)) as records:
+        return sum(len(record.sequence) if ending == "fa" else 1 for record in records)

@@ -102,7 +102,7 @@ def internal(source: InternalSource) -> str:
             ("technical", f"{source.technical.answer}: {source.technical.reason}"),
             ("organisation", f"{source.organisational.answer}: {source.organisational.reason}"),
             ("who decides", source.decides.answer),
-            ("instead", ", ".join(source.instead) or "nothing open replaces it"),
+            ("instead", ", ".join(source.instead) or "none named"),
         ]
     )
     lines += ["", "Limits", *(_wrapped(text, "- ", "  ") for text in source.limits)]
@@ -115,11 +115,11 @@ def use_case(name: str, sources: Sequence[Source], most: int = 6) -> dict:
     Returns
     -------
     dict of `title`, `needs`, `counts` (by suitability), `first` (up to `most` sources to look at first: suitable
-    before limited, then by the sum of grades), `blocked` (sources that are unsuitable, with the reason), `unknown`
+    before limited, what somebody read before what is only claimed, then by the sum of grades), `blocked` (sources that are unsuitable, with the reason), `unknown`
     (how many have a criterion that nobody checked) and `traps` (of the first ones).
     """
     served = [source for source in sources if name in source.use_cases]
-    ranked = sorted(served, key=lambda s: (ORDER[s.suitability.answer], -_sum(s), s.identifier))
+    ranked = sorted(served, key=lambda s: (ORDER[s.suitability.answer], s.level == "V0", -_sum(s), s.identifier))
     first = [source for source in ranked if source.suitability.answer != "unsuitable"][:most]
     return {
         **vocabulary().use_cases[name],
@@ -135,20 +135,12 @@ def use_case_page(name: str, sources: Sequence[Source], most: int = 6) -> str:
     """Return `use_case` as Markdown, texts of entries escaped."""
     page = use_case(name, sources, most)
     counts = ", ".join(f"{n} {answer}" for answer, n in page["counts"].items())
+    there = f"**There are** {sum(page['counts'].values())} sources ({counts})"
     lines = [f"### {page['title']}", "", f"**Needs.** {page['needs']}", ""]
-    lines += [
-        f"**There are** {sum(page['counts'].values())} sources ({counts}); in {page['unknown']} of them at least "
-    ]
-    lines[-1] += "one of the four criteria could not be checked."
-    lines += [
-        "",
-        "**Look at these first**",
-        "",
-        "| source | way | licence | level | grades | why |",
-        "|---|---|---|---|---|---|",
-    ]
+    lines += [f"{there}; in {page['unknown']} of them at least one of the four criteria could not be checked.", ""]
+    lines += ["**Look at these first**", "", "| source | way | licence | level | grades | why |", f"|{'---|' * 6}"]
     for source in page["first"]:
-        link = f"[{_markdown(source.title)}]({source.addresses.page})"
+        link = f"[{_markdown(source.title)}](<{source.addresses.page}>)"
         licence = source.criteria.terms.licence or "none known"
         cells = [link, source.criteria.availability.mode, licence, source.level, grades(source)]
         lines.append(f"| {' | '.join(cells)} | {_markdown(source.suitability.reason)} |")

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from catalogue_entry import spoiled, write
 
 from avatarlib.cli import main
 
+ENTRY = (Path(__file__).parent / "made-up-eyes.yml").read_text(encoding="utf-8")
 INTERNAL = """\
 identifier: hidden-study
 title: Hidden study
@@ -28,10 +29,10 @@ evidence:
 
 
 @pytest.fixture
-def avatar(tmp_path, capsys):
+def avatar(tmp_path, capsys, write_entry):
     """Runs the command on a catalogue of one open and one internal source; returns code, output and errors."""
-    folder = write(tmp_path / "entries").parent
-    write(folder / "internal", INTERNAL, "hidden-study.yml")
+    folder = write_entry(tmp_path / "entries").parent
+    write_entry(folder / "internal", INTERNAL, "hidden-study.yml")
 
     def run(action, *arguments):
         code = main(["catalogue", action, *arguments, "--catalogue", str(folder)])
@@ -88,17 +89,17 @@ def test_check_offline(avatar):
         (("[e1]", "[e2]"), "which evidence does not hold"),
     ],
 )
-def test_a_wrong_internal_entry(avatar, pair, message):
-    write(avatar.folder / "internal", INTERNAL.replace(*pair, 1), "hidden-study.yml")
+def test_a_wrong_internal_entry(avatar, pair, message, write_entry):
+    write_entry(avatar.folder / "internal", INTERNAL.replace(*pair, 1), "hidden-study.yml")
     code, out, err = avatar("list", "--internal")
     assert (code, out) == (2, "") and message in err and "hidden-study.yml" in err and len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("action", [["list"], ["search", "x"], ["check", "--offline"], ["show", "made-up-eyes"]])
-def test_one_wrong_entry_stops_every_action(avatar, action):
-    write(avatar.folder, spoiled(("grade: 2", "grade: 7")))
+def test_one_wrong_entry_stops_every_action(avatar, action, write_entry):
+    write_entry(avatar.folder, ENTRY.replace("grade: 2", "grade: 7", 1))
     code, out, err = avatar(*action)
-    assert (code, out) == (2, "") and "made-up-eyes.yml, line 16: criteria.relevance.grade" in err
+    assert (code, out) == (2, "") and "made-up-eyes.yml, line 17: criteria.relevance.grade" in err
 
 
 def test_a_reader_who_leaves_is_no_failure(avatar):

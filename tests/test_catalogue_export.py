@@ -3,16 +3,17 @@
 import csv
 import json
 import logging
+from pathlib import Path
 
 import frictionless
 import pytest
-from catalogue_entry import ENTRY, write
 
 from avatarlib.catalogue import export, load, table
 from avatarlib.catalogue.export import csv_tables, usage
 from avatarlib.cli import main
 from avatarlib.errors import InputError
 
+ENTRY = (Path(__file__).parent / "made-up-eyes.yml").read_text(encoding="utf-8")
 RESTRICTED = (
     ENTRY.replace("identifier: made-up-eyes", "identifier: other-eyes")
     .replace("made-up-eyes.org/data", "other-eyes.org/data")
@@ -25,9 +26,9 @@ RESTRICTED = (
 
 
 @pytest.fixture
-def sources(tmp_path):
-    write(tmp_path / "entries")
-    write(tmp_path / "entries", RESTRICTED, "other-eyes.yml")
+def sources(tmp_path, write_entry):
+    write_entry(tmp_path / "entries")
+    write_entry(tmp_path / "entries", RESTRICTED, "other-eyes.yml")
     return load.load(tmp_path / "entries")
 
 

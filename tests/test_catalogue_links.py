@@ -3,15 +3,16 @@
 import http.server
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
-from catalogue_entry import ENTRY, write
 
 from avatarlib.catalogue import links, load
 from avatarlib.cli import main
 from avatarlib.errors import InputAbsent
 
+ENTRY = (Path(__file__).parent / "made-up-eyes.yml").read_text(encoding="utf-8")
 HTML = "text/html; charset=utf-8"
 PAGES = {
     "/data": (200, {"Content-Type": HTML}, "<p>28 images of <b>14</b> people,&nbsp;left\nand right</p>"),
@@ -155,8 +156,8 @@ def test_no_network_is_said_once():
         links.check([target], seconds=1)
 
 
-def test_every_address_of_an_entry_is_a_target(tmp_path):
-    found = links.targets([load.read(write(tmp_path))])
+def test_every_address_of_an_entry_is_a_target(tmp_path, write_entry):
+    found = links.targets([load.read(write_entry(tmp_path))])
     assert [target.key for target in found] == [
         "addresses.page",
         "addresses.doi",
@@ -167,13 +168,13 @@ def test_every_address_of_an_entry_is_a_target(tmp_path):
     assert found[1].address == "https://doi.org/10.1234/made.up" and found[1].words is None
 
 
-def test_the_command(tmp_path, session, capsys, monkeypatch):
+def test_the_command(tmp_path, session, capsys, monkeypatch, write_entry):
     monkeypatch.setattr(requests, "Session", session)
-    write(tmp_path)
+    write_entry(tmp_path)
     check = ["catalogue", "check", "--catalogue", str(tmp_path)]
     assert main(check) == 0
     assert "5 addresses, 0 need care" in capsys.readouterr().err
-    write(tmp_path, ENTRY.replace("made-up-eyes.org/terms", "made-up-eyes.org/changed"))
+    write_entry(tmp_path, ENTRY.replace("made-up-eyes.org/terms", "made-up-eyes.org/changed"))
     assert main([*check, "made-up-eyes"]) == 1
     said = capsys.readouterr()
     assert "made-up-eyes\tevidence.e2\tchanged\tthe quoted words are not there" in said.out

@@ -1,9 +1,9 @@
 """Entries of the catalogue: what is right, and every defect that must be caught with its file, line and key."""
 
 import datetime
+from pathlib import Path
 
 import pytest
-from catalogue_entry import ENTRY, spoiled, write
 
 from avatarlib.catalogue import load
 from avatarlib.catalogue.model import citations
@@ -15,6 +15,7 @@ TOMORROW = (datetime.date.today() + datetime.timedelta(days=1)).isoformat()
 RELEVANCE = 'reason: "Fundus.", evidence: [e1]'
 TERMS = 'model_release: "not stated", reason: "Stated.", evidence: [e2]'
 
+ENTRY = (Path(__file__).parent / "made-up-eyes.yml").read_text(encoding="utf-8")
 HERE = "where it was spoiled"
 # What is spoiled (old text, new text), whether the error must name that line, and what it must say.
 DEFECTS = {
@@ -153,8 +154,17 @@ DEFECTS = {
 }
 
 
-def test_the_entry_is_right(tmp_path):
-    source = load.read(write(tmp_path))
+def spoiled(*pairs: tuple[str, str]) -> str:
+    """Return the entry with every first text, which must be there, replaced by the second."""
+    text = ENTRY
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+def test_the_entry_is_right(tmp_path, write_entry):
+    source = load.read(write_entry(tmp_path))
     assert source.level == "V1" and source.criteria.terms.licence == "CC-BY-4.0"
     assert dict(citations(source))["labels.sex"] == () and source.evidence["e1"].words.startswith("28 images")
 
@@ -164,10 +174,10 @@ def test_there_are_enough_defects():
 
 
 @pytest.mark.parametrize("name", DEFECTS)
-def test_a_defect_is_one_line_with_file_and_line(name, tmp_path):
+def test_a_defect_is_one_line_with_file_and_line(name, tmp_path, write_entry):
     pairs, where, message = DEFECTS[name]
     line = 1 + ENTRY[: ENTRY.index(pairs[0][0])].count("\n")
-    path = write(tmp_path, spoiled(*pairs))
+    path = write_entry(tmp_path, spoiled(*pairs))
     with pytest.raises(InputError, match=message) as caught:
         load.read(path)
     said = str(caught.value)
@@ -184,29 +194,29 @@ def test_files_that_are_no_entries(data, tmp_path):
     assert str(path) in str(caught.value) and len(str(caught.value)) < 600
 
 
-def test_defects_reach_the_user_as_exit_code_2_and_nothing_is_written(tmp_path, capsys):
-    path = write(tmp_path / "entries", spoiled(("Photographs that", "=1+1")))
+def test_defects_reach_the_user_as_exit_code_2_and_nothing_is_written(tmp_path, capsys, write_entry):
+    path = write_entry(tmp_path / "entries", spoiled(("Photographs that", "=1+1")))
     out = tmp_path / "out"
     code = main(["catalogue", "export", "--catalogue", str(path.parent), "--format", "csv", "--out", str(out)])
     said = capsys.readouterr()
     assert code == 2 and said.out == "" and len(said.err.splitlines()) == 1
-    assert f"{path}, line 8: about: begins with =" in said.err and not out.exists()
+    assert f"{path}, line 9: about: begins with =" in said.err and not out.exists()
 
 
-def test_two_entries_of_one_source(tmp_path):
-    write(tmp_path)
+def test_two_entries_of_one_source(tmp_path, write_entry):
+    write_entry(tmp_path)
     second = ENTRY.replace("identifier: made-up-eyes", "identifier: zz").replace("made-up-eyes.org/data", "other.org/a")
-    write(tmp_path, second, "zz.yml")
+    write_entry(tmp_path, second, "zz.yml")
     with pytest.raises(InputError, match="zz.yml: addresses.doi: 10.1234/made.up is that of made-up-eyes.yml too"):
         load.load(tmp_path)
-    write(tmp_path, second.replace("10.1234/made.up", "10.1234/zz"), "zz.yml")
+    write_entry(tmp_path, second.replace("10.1234/made.up", "10.1234/zz"), "zz.yml")
     assert [source.identifier for source in load.load(tmp_path)] == ["made-up-eyes", "zz"]
     with pytest.raises(InputError, match="holds no entries"):
         load.load(tmp_path / "nowhere")
 
 
-def test_a_name_that_is_nearly_right(tmp_path):
-    write(tmp_path)
+def test_a_name_that_is_nearly_right(tmp_path, write_entry):
+    write_entry(tmp_path)
     with pytest.raises(InputError, match=r"did you mean made-up-eyes\?"):
         load.find("made-up-eye", tmp_path)
     assert load.find("made-up-eyes", tmp_path) == load.find(str(tmp_path / "made-up-eyes.yml"))

@@ -115,8 +115,8 @@ def use_case(name: str, sources: Sequence[Source], most: int = 6) -> dict:
     Returns
     -------
     dict of `title`, `needs`, `counts` (by suitability), `first` (up to `most` sources to look at first: suitable
-    before limited, what somebody read before what is only claimed, then by the sum of grades), `blocked` (sources that are unsuitable, with the reason), `unknown`
-    (how many have a criterion that nobody checked) and `traps` (of the first ones).
+    before limited, what somebody read before what is only claimed, then by the sum of grades), `blocked` (sources
+    that are unsuitable), `unknown` (how many have a criterion that nobody checked) and `traps` (of the first ones).
     """
     served = [source for source in sources if name in source.use_cases]
     ranked = sorted(served, key=lambda s: (ORDER[s.suitability.answer], s.level == "V0", -_sum(s), s.identifier))

@@ -21,7 +21,7 @@ HERE = "where it was spoiled"
 DEFECTS = {
     "unknown key": ([("title: M", "titel: M")], HERE, r"titel: unknown key: did you mean title\?"),
     "missing key": ([("provider: Institute of Made-up Things\n", "")], None, "provider: is missing: add it"),
-    "key twice": ([("field: oph", "title: Other\nfield: oph")], HERE, "there twice, first in line 2"),
+    "key twice": ([("field: oph", "title: Other\nfield: oph")], HERE, "there twice, first in line 3"),
     "malformed YAML": ([("doi: ", "doi: [")], None, "no valid YAML"),
     "tab": ([("  sex:", "\tsex:")], HERE, "a tab can't indent"),
     "alias": (

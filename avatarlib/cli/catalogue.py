@@ -7,8 +7,19 @@ from pathlib import Path
 from avatarlib.cli.progress import progress
 
 EXIT_CODES = "exit codes: 0 done; 1 nothing found, or an address needs care; 2 wrong input or call; 3 internal failure"
-FACETS = ("field", "modality", "mode", "licence", "scenario", "use-case", "level", "suitability", "synthetic")
-LABELS = ("sex", "side")
+FACETS = {
+    "field": "such as ophthalmology; a wrong word lists the right ones",
+    "modality": "such as fundus or ecg",
+    "mode": "the way to the data: open, registration, agreement, application, gone or unclear",
+    "licence": "SPDX identifier, or LicenseRef-NAME",
+    "scenario": "such as diabetic-retinopathy-screening",
+    "use-case": "such as eye-synthesis",
+    "level": "V0 claimed, V1 record read, V2 sample opened, V3 all counted",
+    "suitability": "suitable, limited or unsuitable",
+    "synthetic": "yes or no",
+    "sex": "labels of the sex: yes, no or unclear",
+    "side": "labels of the side: yes, no or unclear",
+}
 CRITERIA = ("relevance", "availability", "anonymity", "terms")
 
 
@@ -32,10 +43,8 @@ def parsers(groups) -> list[argparse.ArgumentParser]:
         epilog=EXIT_CODES,
     )
     search.add_argument("words", nargs="*", metavar="WORDS", help="looked for in everything an entry says")
-    for facet in FACETS:
-        search.add_argument(f"--{facet}", metavar="VALUE", help="must be this value")
-    for label in LABELS:
-        search.add_argument(f"--{label}", metavar="ANSWER", help=f"{label} labels: yes, no or unclear")
+    for facet, words in FACETS.items():
+        search.add_argument(f"--{facet}", metavar="WORD", help=words)
     for name in CRITERIA:
         search.add_argument(f"--{name}", type=int, choices=range(4), metavar="0-3", help=f"lowest grade of {name}")
     search.set_defaults(run=_search)
@@ -94,7 +103,7 @@ def _show(options: argparse.Namespace) -> int:
 def _search(options: argparse.Namespace) -> int:
     from avatarlib.catalogue import load, pages, table
 
-    facets = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in (*FACETS, *LABELS)}
+    facets = {name.replace("-", "_"): getattr(options, name.replace("-", "_")) for name in FACETS}
     found = table.search(
         load.load(options.catalogue),
         options.words,

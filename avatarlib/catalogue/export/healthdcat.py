@@ -27,7 +27,6 @@ SPACES = {
     "cv": "http://data.europa.eu/m8g/",
     "vcard": "http://www.w3.org/2006/vcard/ns#",
     "odrl": usage.ODRL,
-    "dpv": "https://w3id.org/dpv#",
     "dqv": "http://www.w3.org/ns/dqv#",
     "oa": "http://www.w3.org/ns/oa#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
@@ -61,7 +60,14 @@ def _document(sources: Sequence[Source], name: str) -> dict:
     graph.add((catalogue, _term("dcatap:applicableLegislation"), URIRef(EHDS)))
     for source in sources:
         graph.add((catalogue, _term("dcat:dataset"), _add_dataset(graph, source)))
-    return json.loads(graph.serialize(format="json-ld", context=SPACES, sort_keys=True))
+    return _ordered(json.loads(graph.serialize(format="json-ld", context=SPACES, sort_keys=True)))
+
+
+def _ordered(value):
+    """Return JSON with its lists in one order, for a graph has none and two exports should be equal."""
+    if isinstance(value, dict):
+        return {key: _ordered(part) for key, part in value.items()}
+    return sorted(map(_ordered, value), key=json.dumps) if isinstance(value, list) else value
 
 
 def _term(short: str) -> URIRef:

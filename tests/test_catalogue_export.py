@@ -164,10 +164,11 @@ def test_an_export_replaces_itself_and_nothing_else(sources, tmp_path, capsys):
     ]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    with pytest.raises(InputError, match="no earlier export"):
-        export.export(sources, "csv", tmp_path / "mine")
-    with pytest.raises(InputError, match="no earlier export"):
-        export.export(sources, "csv", tmp_path / "mine" / "thesis.txt")
+    for name, message in [("mine", "holds more than"), ("mine/thesis.txt", "no folder"), ("mine/thesis.txt/x", "made")]:
+        with pytest.raises(InputError, match=message):
+            export.export(sources, "csv", tmp_path / name)
+    (out / "notes.txt").write_text("mine too")
+    assert main([*command, "csv"]) == 2 and (out / "notes.txt").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["entries", "mine", "out"]
     assert len(capsys.readouterr().out.splitlines()) == 2
 
@@ -177,9 +178,9 @@ def test_a_failure_leaves_nothing(sources, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(export, "write_json", fail)
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(OSError, match="No space left"):
         export.export(sources, "csv", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["entries"]
 
 
 def test_search_and_shares(sources):

@@ -1,14 +1,17 @@
 """The catalogue in formats of others, all from the same entries: CSV, Croissant, HealthDCAT-AP."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from avatarlib.catalogue.model import Source
 from avatarlib.errors import InputError
-from avatarlib.run.store import locked, scratch_folder, swap_in, write_json, write_text
+from avatarlib.run.store import read_json, swap_in, write_json, write_text
 
 FORMATS = ("csv", "croissant", "healthdcat")
-MARK = "catalogue-export.json"  # a folder that holds it was written by `export`, and may be replaced
+MARK = "catalogue-export.json"  # names the files beside it, so that an export replaces nothing else
 
 
 def files(sources: Sequence[Source], form: str) -> dict[str, str | dict]:
@@ -37,33 +40,38 @@ def export(sources: Sequence[Source], form: str, out: Path) -> list[str]:
     Raises
     ------
     InputError
-        `out` exists and is no earlier export.
+        `out` is there and holds anything but an earlier export, or can't be made.
     """
-    out = Path(out)
+    out = Path(os.path.abspath(out))
     refuse_foreign(out)
     made = files(sources, form)
     try:
-        with locked(out.with_name(f".{out.name}.lock")):
-            new = scratch_folder(out)
-            for name, content in made.items():
-                (write_text if isinstance(content, str) else write_json)(new / name, content)
-            write_json(new / MARK, {"format": form, "sources": len(sources)})
-            swap_in(new, out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".new-{out.name}-"))
     except OSError as error:
-        raise InputError(f"{out}: can't be written ({error.strerror}): name another folder") from None
+        raise InputError(f"--out {out} can't be made ({error.strerror}): name another folder") from None
+    try:
+        for name, content in made.items():
+            (write_text if isinstance(content, str) else write_json)(new / name, content)
+        write_json(new / MARK, {"format": form, "sources": len(sources), "files": sorted(made)})
+        new.chmod(0o755)
+        swap_in(new, out)
     finally:
-        out.with_name(f".{out.name}.lock").unlink(missing_ok=True)
+        shutil.rmtree(new, ignore_errors=True)
     return list(made)
 
 
 def refuse_foreign(out: Path) -> None:
-    """Refuse a place that is there and was not written by `export`.
+    """Refuse a place that is there, unless it is an empty folder or holds an earlier export and nothing else.
 
     Raises
     ------
     InputError
-        `out` is a file, or a folder that holds something else.
+        Another place must be named.
     """
-    empty = out.is_dir() and not any(out.iterdir())
-    if (out.exists() or out.is_symlink()) and not empty and not (out / MARK).is_file():
-        raise InputError(f"{out}: is there and no earlier export: name a new folder")
+    if out.is_symlink() or (out.exists() and not out.is_dir()) or os.path.ismount(out):
+        raise InputError(f"--out {out} is no folder that can be replaced: name a new one")
+    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    earlier = read_json(out / MARK) or {}
+    if there and there != {MARK, *earlier.get("files", ())}:
+        raise InputError(f"--out {out} holds more than an earlier export: name a new folder")

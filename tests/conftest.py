@@ -16,3 +16,16 @@ def mirror() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def write_entry():
+    """Writes an entry of the catalogue, by default a right one about a source that doesn't exist; returns its path."""
+
+    def write(folder: Path, text: str | None = None, name: str = "made-up-eyes.yml") -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        right = Path(__file__).with_name("made-up-eyes.yml")
+        (folder / name).write_text(right.read_text(encoding="utf-8") if text is None else text, encoding="utf-8")
+        return folder / name
+
+    return write

@@ -5,14 +5,15 @@ Each group of actions is a module beside this one; its `parsers(groups)` adds th
 
 import argparse
 import os
+import select
 import sys
 
 import avatarlib
-from avatarlib.cli import privacy, reads
+from avatarlib.cli import catalogue, privacy, reads
 from avatarlib.errors import AvatarError
 from avatarlib.run import numerics
 
-GROUPS = (privacy, reads)
+GROUPS = (privacy, reads, catalogue)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,11 +22,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ.update(numerics.environment() | os.environ)
     try:
-        return options.run(options)
+        code = options.run(options)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print(f"avatar: interrupted; {options.interrupted}", file=sys.stderr)
         return 130
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 141
         if options.debug:
             raise
         known = isinstance(error, AvatarError)
@@ -33,6 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
         hint = "" if known else " (internal failure; run again with --debug for details)"
         print(f"avatar: {text}{hint}", file=sys.stderr)
         return error.exit_code if known else 3
+
+
+def _nobody_reads() -> bool:
+    """Return True where the reader of standard output has left, as `| head` does; the rest then goes nowhere."""
+    place, poll = sys.stdout.fileno(), select.poll()
+    poll.register(place, 0)
+    left = any(event & select.POLLERR for _, event in poll.poll(0))
+    if left:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), place)
+    return left
 
 
 def _parser() -> argparse.ArgumentParser:

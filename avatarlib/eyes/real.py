@@ -22,6 +22,38 @@ RESERVED = {"iitd_iris": frozenset(f"{n:03d}" for n in range(101, 113))}
 WIDTH = 320  # pixels; larger photographs are reduced to it unless a size is asked for
 
 
+def files(name: str) -> pd.DataFrame:
+    """Return what a source's file names tell, one row a file, without opening any.
+
+    Returns
+    -------
+    `file`, `person`, `side` (left, right, or "" where the source doesn't tell), `capture` (0, 1, … of an eye),
+    `modality` and `reserved`.
+
+    Raises
+    ------
+    InputError
+        No such source, or one without eyes.
+
+    Examples
+    --------
+    >>> files("chase_db1")[["file", "person", "side"]].iloc[0].tolist()
+    ['Image_01L.jpg', '01', 'left']
+    """
+    source = manifests.source(name)
+    if name not in NAMES:
+        raise InputError(f"{name} is no source of eyes ({source.modality}); those are {', '.join(sorted(NAMES))}")
+    rows = []
+    for file in sorted(source.checksums):
+        part = NAMES[name].fullmatch(file).groupdict()
+        rows.append({"file": file, "person": part["person"], "side": SIDES[part.get("side")]})
+    table = pd.DataFrame(rows)
+    table["capture"] = table.groupby(["person", "side"]).cumcount()
+    table["modality"] = source.modality
+    table["reserved"] = table.person.isin(RESERVED.get(name, frozenset()))
+    return table
+
+
 def load(
     name: str, *, people: Sequence[str] | None = None, size: tuple[int, int] | None = None, closing: bool = False
 ) -> Cohort:
@@ -52,15 +84,8 @@ def load(
     """
     import cv2
 
-    source = manifests.source(name)
-    if name not in NAMES:
-        raise InputError(f"{name} is no source of eyes ({source.modality}); those are {', '.join(sorted(NAMES))}")
+    source, table = manifests.source(name), files(name)
     reserved = RESERVED.get(name, frozenset())
-    rows = []
-    for file in sorted(source.checksums):
-        part = NAMES[name].fullmatch(file).groupdict()
-        rows.append({"file": file, "person": part["person"], "side": SIDES[part.get("side")]})
-    table = pd.DataFrame(rows)
     known = set(table.person)
     wanted = set(people) if people is not None else known - (set() if closing else reserved)
     if wanted & reserved and not closing:
@@ -76,7 +101,4 @@ def load(
         if size or image.shape[1] > WIDTH:
             image = cv2.resize(image, target[::-1], interpolation=cv2.INTER_AREA)
         images.append(image)
-    table["capture"] = table.groupby(["person", "side"]).cumcount()
-    table["modality"] = source.modality
-    table["reserved"] = table.person.isin(reserved)
     return Cohort(np.stack(images), table.drop(columns="file"), source.evaluation_only)

@@ -9,9 +9,9 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from avatarlib import documents
+from avatarlib.documents.yaml_text import cut
 from avatarlib.errors import InputError
-from avatarlib.reads.config import document
-from avatarlib.reads.config.yaml_text import cut
 from avatarlib.run.store import write_text
 
 PLATFORMS = ("illumina", "ont", "hifi")
@@ -261,11 +261,11 @@ def load_profile(name_or_path: str | Path, platform: str) -> IlluminaProfile | L
     if platform not in PLATFORMS:
         raise InputError(f"there is no platform {platform!r}; there are {', '.join(PLATFORMS)}")
     own = resources.files("avatarlib.reads") / "profiles" / f"{platform}.yml"
-    found = document.read(Path(str(own)) if str(name_or_path) == "default" else Path(name_or_path), ADVICE)
+    found = documents.read(Path(str(own)) if str(name_or_path) == "default" else Path(name_or_path), ADVICE)
     stated = found.values.get("platform")
     if isinstance(stated, str) and stated in PLATFORMS and stated != platform:
-        raise document.failure(found, [(("platform",), f"the profile is of {stated}, but {platform} is asked for")])
-    return document.check(found, IlluminaProfile if platform == "illumina" else LongProfile)
+        raise documents.failure(found, [(("platform",), f"the profile is of {stated}, but {platform} is asked for")])
+    return documents.check(found, IlluminaProfile if platform == "illumina" else LongProfile)
 
 
 def save_profile(profile: IlluminaProfile | LongProfile, path: Path) -> None:

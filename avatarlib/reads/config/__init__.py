@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from avatarlib import documents
 from avatarlib.errors import InputError
 from avatarlib.genomes.settings import Variation, is_demes_file
-from avatarlib.reads.config import document
 from avatarlib.reads.config.commented import commented_yaml
 
 ADVICE = "`avatar reads config` prints a configuration to start from"
@@ -197,14 +197,14 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config:
         One line with file, line, key and reason: no YAML, unknown or repeated keys, wrong types, values out of range,
         settings that contradict each other, files that are not there.
     """
-    found = document.override(document.read(Path(path), ADVICE), overrides)
+    found = documents.override(documents.read(Path(path), ADVICE), overrides)
     # A block whose every line is commented out is null in YAML; it means the defaults.
     found = replace(found, values={key: value for key, value in found.values.items() if value is not None})
-    found, paths = document.anchored(found, _path_type)
-    config = document.check(found, Config)
+    found, paths = documents.anchored(found, _path_type)
+    config = documents.check(found, Config)
     absent = [(at, f"there is no file {value}") for at, value in paths if not value.is_file()]
     if absent:
-        raise document.failure(found, absent)
+        raise documents.failure(found, absent)
     return config
 
 
@@ -233,7 +233,7 @@ def canonical(config: Config) -> dict[str, Any]:
     'ref.fa.gz'
     """
 
-    def plain(value: Any, at: document.Location) -> Any:
+    def plain(value: Any, at: documents.Location) -> Any:
         if isinstance(value, dict):
             return {key: plain(part, (*at, key)) for key, part in value.items()}
         if isinstance(value, list | tuple):
@@ -257,7 +257,7 @@ def commented() -> str:
     return commented_yaml(Config, head)
 
 
-def _path_type(at: document.Location, text: str) -> type | None:
+def _path_type(at: documents.Location, text: str) -> type | None:
     """Return how a key holds the path of a file, None where its value is no path."""
     if at == ("errors", "profile"):
         return None if text in ("", "default") else str

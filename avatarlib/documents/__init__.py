@@ -9,8 +9,8 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from avatarlib.documents.yaml_text import Location, cut, parse, shown
 from avatarlib.errors import InputError
-from avatarlib.reads.config.yaml_text import Location, cut, parse, shown
 
 LARGEST = 1_000_000  # bytes
 MOST_SHOWN = 3  # errors in one line

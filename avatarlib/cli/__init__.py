@@ -8,11 +8,11 @@ import os
 import sys
 
 import avatarlib
-from avatarlib.cli import privacy, reads
+from avatarlib.cli import fhir, privacy, reads
 from avatarlib.errors import AvatarError
 from avatarlib.run import numerics
 
-GROUPS = (privacy, reads)
+GROUPS = (privacy, reads, fhir)
 
 
 def main(arguments: list[str] | None = None) -> int:

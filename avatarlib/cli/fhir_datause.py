@@ -1,0 +1,8 @@
+"""`avatar fhir`: consent, requests and exports."""
+
+import argparse
+
+
+def add(actions) -> list[argparse.ArgumentParser]:
+    """Add these actions of the group and return their parsers."""
+    return []

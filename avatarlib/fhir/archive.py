@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from avatarlib.errors import InputError
 
 ENDINGS = (".tgz", ".tar.gz")
+ABOUT_PACKAGES = ("package.json", ".index.json", ".derived-index.json", "fhirpkg.lock.json")  # JSON, no resource
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from avatarlib.fhir import archive, stream
 
 EMBEDDED = "embedded"
 FHIR = "4.0"  # R4; its corrections (4.0.1) are the same release
-NOT_RESOURCES = ("package.json", ".index.json", ".derived-index.json", "fhirpkg.lock.json")
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,12 @@ def _is_header(name: str) -> bool:
 def _is_resource(name: str, root: str) -> bool:
     last = name.rpartition("/")[2]
     inner = name.removeprefix(root)
-    return name.startswith(root) and last.endswith(".json") and last not in NOT_RESOURCES and "openapi/" not in inner
+    return (
+        name.startswith(root)
+        and last.endswith(".json")
+        and last not in archive.ABOUT_PACKAGES
+        and "openapi/" not in inner
+    )
 
 
 def _header(header: dict, where: str, path: Path) -> Package:

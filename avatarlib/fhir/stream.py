@@ -1,6 +1,7 @@
 """JSON from strangers: one document with its errors named, and the resources of files of any size, one at a time."""
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -74,20 +75,18 @@ def read_resources(path: Path) -> Iterator[Found]:
     ------
     InputError
         A file is not such JSON (named with the place in it), one resource is over 32 Mi characters, or `archive.files`
-        refuses the archive or folder; where it takes only single files, nothing was found.
+        refuses the archive or folder.
     """
     path = Path(path)
     if path.is_dir() or archive.is_archive(path):
-        for name, data in archive.files(path, lambda name: name.endswith(".json") and not _about_package(name)):
-            resource = parse(data, f"{path}: {name}")
-            if resource.get("resourceType") == "Bundle":
-                yield from _entries(resource, f"{path}: {name}")
-            else:
-                yield Found(f"{path}: {name}", "", _typed(resource, f"{path}: {name}"))
+        for name, data in archive.files(path, _holds_resources):
+            read = _lines if name.endswith(".ndjson") else _document
+            yield from read(io.BytesIO(data), f"{path}: {name}")
     elif not path.is_file():
         raise InputError(f"{path} does not exist")
     elif path.suffix == ".ndjson":
-        yield from _lines(path)
+        with open(path, "rb") as file:
+            yield from _lines(file, str(path))
     elif path.suffix == ".json":
         with open(path, "rb") as file:
             yield from _document(file, str(path))
@@ -95,8 +94,8 @@ def read_resources(path: Path) -> Iterator[Found]:
         raise InputError(f"{path}: wanted .json, .ndjson, .tgz or a folder of these")
 
 
-def _about_package(name: str) -> bool:
-    return name.rpartition("/")[2] in ("package.json", ".index.json")
+def _holds_resources(name: str) -> bool:
+    return name.endswith((".json", ".ndjson")) and name.rpartition("/")[2] not in archive.ABOUT_PACKAGES
 
 
 def _entries(bundle: dict, where: str) -> Iterator[Found]:
@@ -115,16 +114,15 @@ def _entry(entry, number: int, where: str) -> Iterator[Found]:
         yield Found(where, place, _typed(entry["resource"], f"{where}: {place}"))
 
 
-def _lines(path: Path) -> Iterator[Found]:
-    with open(path, "rb") as file:
-        number = 0
-        while line := file.readline(RESOURCE_BYTES + 1):
-            number += 1
-            where = f"{path}: line {number}"
-            if len(line) > RESOURCE_BYTES:
-                raise InputError(f"{where} is longer than {RESOURCE_BYTES:,} bytes")
-            if line.strip():
-                yield Found(str(path), f"line {number}", _typed(parse(line, where), where))
+def _lines(file: BinaryIO, name: str) -> Iterator[Found]:
+    number = 0
+    while line := file.readline(RESOURCE_BYTES + 1):
+        number += 1
+        where = f"{name}: line {number}"
+        if len(line) > RESOURCE_BYTES:
+            raise InputError(f"{where} is longer than {RESOURCE_BYTES:,} bytes")
+        if line.strip():
+            yield Found(name, f"line {number}", _typed(parse(line, where), where))
 
 
 class _Text:

@@ -10,6 +10,7 @@ from avatarlib.errors import InputError
 from avatarlib.fhir import archive, stream
 
 EMBEDDED = "embedded"
+OTHER_FOLDERS = ("openapi", "other", "xml")  # of a package; what lies there may be JSON but no resource
 FHIR = "4.0"  # R4; its corrections (4.0.1) are the same release
 
 

@@ -158,7 +158,7 @@ class _Text:
     def take(self, wanted: str) -> None:
         """Go past one character, which has to be `wanted`."""
         if self.peek() != wanted:
-            raise self.wrong(f"wanted {wanted!r}, found {self.peek() or 'the end'!r}")
+            raise self.wrong(f"wanted {wanted!r}, found {repr(self.peek()) if self.peek() else 'the end'}")
         self._at += 1
 
     def value(self):

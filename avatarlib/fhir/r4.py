@@ -13,6 +13,7 @@ PRIMITIVES = frozenset(
     "unsignedInt uri url uuid xhtml".split()
 )
 _PARTS = ("BackboneElement", "Element")
+_BINARY = {"EncodedBytes": "base64Binary"}
 
 
 @cache
@@ -21,7 +22,7 @@ def _model(name: str) -> type | None:
 
     try:
         return get_fhir_model_class(name)
-    except (KeyError, LookupError, ImportError):
+    except ValueError:
         return None
 
 
@@ -125,7 +126,7 @@ def _described(annotation: Any) -> tuple[str, bool, bool]:
     while True:
         if get_origin(annotation) is Annotated:
             name = type(get_args(annotation)[1]).__name__
-            return name[0].lower() + name[1:], many, required
+            return _BINARY.get(name, name[0].lower() + name[1:]), many, required
         options = [option for option in get_args(annotation) if option is not type(None)]
         if type(None) in get_args(annotation):
             required = required and many

@@ -1,0 +1,180 @@
+"""Whether a code is in a value set, as far as the code systems at hand tell: yes, no, or what is missing."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from avatarlib.fhir.profiles import Library
+
+YES, NO = "yes", "no"
+_IS_A = ("is-a", "descendent-of")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a code is a member: "yes", "no" or "" for unknown.
+
+    `missing` says what would be needed; `whole` is True where the value set takes all of a code system and only that
+    system's content is not at hand, so that nothing but the existence of the code is open.
+    """
+
+    member: str
+    missing: str = ""
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """A code system's content: the parent of each code, properties, and whether it is complete."""
+
+    parents: dict[str, str]
+    properties: dict[str, dict[str, object]]
+    complete: bool
+
+
+@cache
+def core() -> dict:
+    """Return R4's own value sets and extensions that packages use and that no model tells (`core.yml`)."""
+    import yaml
+
+    text = resources.files(__package__).joinpath("core.yml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+class Terminology:
+    """Value sets and code systems of a library, expanded as they are asked for."""
+
+    def __init__(self, library: Library):
+        self._library = library
+        self._systems: dict[str, Concepts | None] = {}
+        self._answers: dict[tuple[str, str | None, str], Answer] = {}
+
+    def knows(self, value_set: str) -> bool:
+        """Return whether the value set is at hand."""
+        return self._library.find("ValueSet", value_set) is not None or _plain(value_set) in core()["value_sets"]
+
+    def member(self, value_set: str, system: str | None, code: str) -> Answer:
+        """Return whether a code is in a value set; without a system the code alone decides."""
+        key = value_set, system, code
+        if key not in self._answers:
+            self._answers[key] = self._member(value_set, system, code, ())
+        return self._answers[key]
+
+    def _member(self, value_set: str, system: str | None, code: str, open_sets: tuple[str, ...]) -> Answer:
+        found = self._library.find("ValueSet", value_set)
+        if value_set in open_sets:
+            return Answer("", f"value set {value_set}, which includes itself")
+        if found is None:
+            return _in_core(value_set, system, code)
+        compose = found.resource.get("compose")
+        if not compose:
+            return self._expanded(found.resource, value_set, system, code)
+        inner = (*open_sets, value_set)
+        answer = _any([self._included(part, system, code, inner) for part in compose.get("include", [])])
+        if answer.member == NO:
+            return answer
+        removed = _any([self._included(part, system, code, inner) for part in compose.get("exclude", [])])
+        if removed.member == YES:
+            return Answer(NO)
+        return removed if removed.member == "" else answer
+
+    def _expanded(self, value_set: dict, url: str, system: str | None, code: str) -> Answer:
+        waiting = list(value_set.get("expansion", {}).get("contains", []))
+        if not waiting:
+            return Answer("", f"content of value set {url}")
+        while waiting:
+            part = waiting.pop()
+            if part.get("code") == code and system in (None, part.get("system")):
+                return Answer(YES)
+            waiting += part.get("contains", [])
+        return Answer(NO)
+
+    def _included(self, part: dict, system: str | None, code: str, open_sets: tuple[str, ...]) -> Answer:
+        answers = []
+        if "system" in part:
+            answers.append(self._of_system(part, system, code))
+        answers += [self._member(inner, system, code, open_sets) for inner in part.get("valueSet", [])]
+        return _all(answers)
+
+    def _of_system(self, part: dict, system: str | None, code: str) -> Answer:
+        url = part["system"]
+        if system is not None and system != url:
+            return Answer(NO)
+        if "concept" in part:
+            return Answer(YES if any(concept.get("code") == code for concept in part["concept"]) else NO)
+        concepts = self._concepts(url)
+        filters = part.get("filter", [])
+        if concepts is None:
+            return Answer("", f"content of code system {url}", whole=not filters)
+        if code not in concepts.parents:
+            return Answer(NO) if concepts.complete else Answer("", f"all of code system {url}", whole=not filters)
+        return _all([_passes(concepts, code, one, url) for one in filters] or [Answer(YES)])
+
+    def _concepts(self, url: str) -> Concepts | None:
+        if url not in self._systems:
+            found = self._library.find("CodeSystem", url)
+            content = found.resource.get("content") if found else None
+            held = found is not None and content != "supplement" and found.resource.get("concept")
+            self._systems[url] = _read(found.resource, content == "complete") if held else None
+        return self._systems[url]
+
+
+def _read(system: dict, complete: bool) -> Concepts:
+    parents: dict[str, str] = {}
+    properties: dict[str, dict[str, object]] = {}
+    waiting = [(concept, "") for concept in system["concept"]]
+    while waiting:
+        concept, parent = waiting.pop()
+        code = concept.get("code", "")
+        parents[code] = parent
+        properties[code] = {
+            one.get("code"): next((one[key] for key in one if key.startswith("value")), None)
+            for one in concept.get("property", [])
+        }
+        waiting += [(child, code) for child in concept.get("concept", [])]
+    return Concepts(parents, properties, complete)
+
+
+def _passes(concepts: Concepts, code: str, one: dict, url: str) -> Answer:
+    name, operation, value = one.get("property"), one.get("op"), one.get("value")
+    if operation in _IS_A and name in ("concept", "code"):
+        above, known = code if operation == "is-a" else concepts.parents[code], set()
+        while above and above not in known:
+            if above == value:
+                return Answer(YES)
+            known.add(above)
+            above = concepts.parents.get(above, "")
+        return Answer(NO) if concepts.complete else Answer("", f"all of code system {url}")
+    if operation == "=" and name in concepts.properties[code]:
+        have = concepts.properties[code][name]
+        text = str(have).lower() if isinstance(have, bool) else str(have)
+        return Answer(YES if text == value else NO)
+    return Answer("", f"a way to evaluate the filter {name} {operation} on code system {url}")
+
+
+def _in_core(value_set: str, system: str | None, code: str) -> Answer:
+    known = core()["value_sets"].get(_plain(value_set))
+    if known is None:
+        return Answer("", f"value set {value_set}")
+    return Answer(YES if code in known["codes"] and system in (None, known["system"]) else NO)
+
+
+def _plain(canonical: str) -> str:
+    return canonical.partition("|")[0]
+
+
+def _any(answers: list[Answer]) -> Answer:
+    """Return yes where one says so, unknown where one does not know, else no."""
+    unknown = [answer for answer in answers if answer.member == ""]
+    if any(answer.member == YES for answer in answers):
+        return Answer(YES)
+    # What only awaits the existence of a code is preferred: then nothing of the profile itself is open.
+    return max(unknown, key=lambda answer: answer.whole) if unknown else Answer(NO)
+
+
+def _all(answers: list[Answer]) -> Answer:
+    """Return no where one says so, unknown where one does not know, else yes."""
+    unknown = [answer for answer in answers if answer.member == ""]
+    if any(answer.member == NO for answer in answers):
+        return Answer(NO)
+    return min(unknown, key=lambda answer: answer.whole) if unknown else Answer(YES)

@@ -1,0 +1,2 @@
+def apply(library, elements, changes, where):
+    raise NotImplementedError

@@ -207,6 +207,9 @@ def test_what_only_looks_like_a_bundle(tmp_path):
     assert [one.resource for one in stream.read_resources(tmp_path / "l.json")] == [value]
     (tmp_path / "e.json").write_text(json.dumps({"resourceType": "Bundle", "entry": [{"fullUrl": "urn:x"}]}))
     assert list(stream.read_resources(tmp_path / "e.json")) == []
+    entry = {"fullUrl": "urn:uuid:1", "resource": PEOPLE[0]}
+    (tmp_path / "f.json").write_text(json.dumps({"resourceType": "Bundle", "entry": [entry]}))
+    assert [one.full_url for one in stream.read_resources(tmp_path / "f.json")] == ["urn:uuid:1"]
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,15 @@ _DECODER = json.JSONDecoder(parse_constant=_constant)
 
 @dataclass(frozen=True)
 class Found:
-    """A resource and where it was: the file, the place in it ("entry[3].resource", "line 7", "" for all of it)."""
+    """A resource and where it was: the file, the place in it ("entry[3].resource", "line 7", "" for all of it).
+
+    `full_url` is what the entry of a Bundle is called by in references, "" where it is called by nothing.
+    """
 
     file: str
     place: str
     resource: dict
+    full_url: str = ""
 
     @property
     def where(self) -> str:
@@ -111,7 +115,9 @@ def _entry(entry, number: int, where: str) -> Iterator[Found]:
         raise InputError(f"{where}: entry[{number}] is not an object")
     if "resource" in entry:
         place = f"entry[{number}].resource"
-        yield Found(where, place, _typed(entry["resource"], f"{where}: {place}"))
+        full_url = entry.get("fullUrl")
+        resource = _typed(entry["resource"], f"{where}: {place}")
+        yield Found(where, place, resource, full_url if isinstance(full_url, str) else "")
 
 
 def _lines(file: BinaryIO, name: str) -> Iterator[Found]:

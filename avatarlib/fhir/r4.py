@@ -13,7 +13,8 @@ PRIMITIVES = frozenset(
     "unsignedInt uri url uuid xhtml".split()
 )
 _PARTS = ("BackboneElement", "Element")
-_BINARY = {"EncodedBytes": "base64Binary"}
+_RENAMED = {"EncodedBytes": "base64Binary", "UuidVersion": "uuid"}
+_LATER = ("CodeableReference", "RatioRange")  # R4B has them, R4 has not
 
 
 @cache
@@ -48,7 +49,7 @@ def is_resource(name: str) -> bool:
 def elements(name: str) -> tuple[dict[str, Any], ...]:
     """Return the elements of a data type or resource, shaped as a StructureDefinition's snapshot holds them.
 
-    An element's `codes`, which no StructureDefinition has, lists all codes that R4 lets it hold.
+    A primitive type has an id, extensions and a value. An element's `codes`, which no StructureDefinition has, lists all codes that R4 lets it hold.
 
     Raises
     ------
@@ -60,11 +61,12 @@ def elements(name: str) -> tuple[dict[str, Any], ...]:
     >>> [(e["path"], e["min"], e["max"]) for e in elements("Coding")][3:5]
     [('Coding.system', 0, '1'), ('Coding.version', 0, '1')]
     """
+    if name in PRIMITIVES:
+        return _element(name, 0, "*"), *_below(_model("Element"), name, {}), _element(f"{name}.value", 0, "1", name)
     model = _model(name)
     if model is None:
         raise KeyError(name)
-    root = {"id": name, "path": name, "min": 0, "max": "*", "base": {"path": name, "min": 0, "max": "*"}}
-    return (root, *_below(model, name, {}))
+    return _element(name, 0, "*"), *_below(model, name, {})
 
 
 def _below(model: type, path: str, open_parts: dict[str, str]) -> list[dict[str, Any]]:
@@ -76,6 +78,8 @@ def _below(model: type, path: str, open_parts: dict[str, str]) -> list[dict[str,
         facts = field.json_schema_extra or {}
         code, many, required = _described(field.annotation)
         group = facts.get("one_of_many")
+        if code in _LATER:
+            continue
         if group in choices:
             choices[group]["type"].append(_type(code, facts))
             continue
@@ -83,14 +87,7 @@ def _below(model: type, path: str, open_parts: dict[str, str]) -> list[dict[str,
         least = int(bool(required or facts.get("element_required") or facts.get("one_of_many_required")))
         most = "*" if many else "1"
         place = f"{path}.{name}"
-        element = {
-            "id": place,
-            "path": place,
-            "min": least,
-            "max": most,
-            "base": {"path": place, "min": least, "max": most},
-            "type": [_type(code, facts)],
-        }
+        element = _element(place, least, most) | {"type": [_type(code, facts)]}
         found.append(element)
         if group:
             choices[group] = element
@@ -105,6 +102,11 @@ def _below(model: type, path: str, open_parts: dict[str, str]) -> list[dict[str,
             element["type"] = [{"code": next(b.__name__ for b in part.__mro__ if b.__name__ in _PARTS)}]
             found += _below(part, place, open_parts | {code: place})
     return found
+
+
+def _element(path: str, least: int, most: str, kind: str = "") -> dict[str, Any]:
+    counts = {"min": least, "max": most}
+    return {"id": path, "path": path, **counts, "base": {"path": path, **counts}} | ({"type": [{"code": kind}]} if kind else {})
 
 
 def _is_part(code: str) -> bool:
@@ -126,7 +128,7 @@ def _described(annotation: Any) -> tuple[str, bool, bool]:
     while True:
         if get_origin(annotation) is Annotated:
             name = type(get_args(annotation)[1]).__name__
-            return _BINARY.get(name, name[0].lower() + name[1:]), many, required
+            return _RENAMED.get(name, name[0].lower() + name[1:]), many, required
         options = [option for option in get_args(annotation) if option is not type(None)]
         if type(None) in get_args(annotation):
             required = required and many

@@ -7,8 +7,15 @@ from typing import Any
 
 from avatarlib.fhir import r4
 
-_FUNCTION = re.compile(r"\.?\s*\b([a-zA-Z]+)\s*\(")
-_UNKNOWN = ("conformsTo", "memberOf", "resolve", "slice", "checkModifiers", "elementDefinition", "subsumes")
+_FUNCTION = re.compile(r"\b([a-zA-Z]+)\s*\(")
+_OUTSIDE = {"conformsTo", "memberOf", "resolve", "slice", "checkModifiers", "elementDefinition", "subsumes"}
+_MACROS = {"where", "all", "exists", "select", "repeat", "aggregate", "iif"}
+_SETS = {"intersect", "exclude", "subsetOf", "supersetOf", "combine", "union"}
+# "A text with this extension has a value too", of one element or of all elements of a list.
+_VALUED = re.compile(
+    r"(?P<name>\w+)\.all\(\$this\.extension\('(?P<url>[^']+)'\)\.empty\(\) or \$this\.hasValue\(\)\)"
+    r"|(?P<other>\w+)\.extension\('(?P<link>[^']+)'\)\.empty\(\) or (?P=other)\.hasValue\(\)"
+)
 _TAGS = re.compile(r"<\s*(script|iframe|object|embed|form|link|base|head|body|html)\b|\bon[a-z]+\s*=|javascript:", re.I)
 
 
@@ -28,15 +35,19 @@ def holds(constraint: dict, value: Any, kind: str, resource: dict, root: dict) -
     if own is not None and constraint.get("source", r4.CORE).startswith(r4.CORE):
         return own(value, resource, root), ""
     expression = constraint.get("expression", "")
-    compiled, reason = _compiled(expression)
+    shape = _VALUED.fullmatch(expression.strip())
+    if shape:
+        return _valued(value, shape["name"] or shape["other"], shape["url"] or shape["link"]), ""
+    names: set[str] = set()
+    value, resource, root = (_renamed(part, names) for part in (value, resource, root))
+    compiled, reason = _compiled(expression, frozenset(names))
     if compiled is None:
         return None, reason
     from fhirpathpy.engine.nodes import ResourceNode
 
     try:
         node = ResourceNode.create_node(value, kind)
-        variables = {"resource": resource, "rootResource": root, "context": node}
-        answer = compiled(node, variables)
+        answer = compiled(node, {"resource": resource, "rootResource": root, "context": node})
     except Exception as error:  # whatever stops the interpreter, the answer is not known
         return None, f"fhirpathpy can't evaluate it ({type(error).__name__})"
     if len(answer) == 1 and isinstance(answer[0], bool):
@@ -44,20 +55,82 @@ def holds(constraint: dict, value: Any, kind: str, resource: dict, root: dict) -
     return None, "its expression gives no yes or no"
 
 
+def _renamed(value: Any, names: set[str]) -> Any:
+    """Return a value whose companions are called name__ext in place of _name; note their names.
+
+    fhirpathpy takes a value and its companion for two values, so that gender = 'other' fails where gender has an
+    extension.
+    """
+    if isinstance(value, list):
+        return [_renamed(part, names) for part in value]
+    if not isinstance(value, dict):
+        return value
+    companions = {key[1:] for key in value if key.startswith("_")}
+    names |= companions
+    return {
+        f"{key[1:]}__ext" if key.startswith("_") else key: _renamed(part, names)
+        for key, part in value.items()
+    }
+
+
 @cache
-def _compiled(expression: str) -> tuple[Callable | None, str]:
+def _compiled(expression: str, companions: frozenset[str]) -> tuple[Callable | None, str]:
     import fhirpathpy
     from fhirpathpy.models import models
 
     if not expression:
         return None, "it has no FHIRPath expression"
-    unknown = sorted(set(_FUNCTION.findall(expression)) & set(_UNKNOWN))
-    if unknown:
-        return None, f"its function {unknown[0]}() needs more than the resource"
+    functions = set(_FUNCTION.findall(expression))
+    if functions & _OUTSIDE:
+        return None, f"its function {min(functions & _OUTSIDE)}() needs more than the resource"
+    # fhirpathpy sets $this when it goes into a macro and leaves it there, so that what follows would see another one.
+    outer = _outside_macros(expression)
+    if functions & _MACROS and ("$this" in outer or re.search(rf"\b({'|'.join(_SETS)})\s*\(\s*[^%\s]", expression)):
+        return None, "fhirpathpy would lose sight of $this"
+    if companions and "$this.extension" in expression:
+        return None, "fhirpathpy can't tell values from their extensions"
+    for name in companions:
+        expression = re.sub(rf"\b{name}\.extension\b", f"{name}__ext.extension", expression)
+    if "$this" in outer:
+        expression = f"select({expression})"  # fhirpathpy knows $this inside a macro only
     try:
         return fhirpathpy.compile(expression, models["r4"], {"userInvocationTable": _FUNCTIONS}), ""
     except Exception as error:
         return None, f"fhirpathpy can't read it ({type(error).__name__})"
+
+
+def _valued(value: dict, name: str, url: str) -> bool:
+    """Return whether each text of an element that has a certain extension has a value as well."""
+    values, companions = (x if isinstance(x, list) else [x] for x in (value.get(name), value.get(f"_{name}")))
+    for n, companion in enumerate(companions):
+        inner = companion.get("extension", []) if isinstance(companion, dict) else []
+        extended = any(isinstance(one, dict) and one.get("url") == url for one in inner)
+        if extended and (n >= len(values) or values[n] is None):
+            return False
+    return True
+
+
+def _outside_macros(expression: str) -> str:
+    """Return an expression without the arguments of macros.
+
+    Examples
+    --------
+    >>> _outside_macros("line.all($this.exists()) or $this = 1")
+    'line.all() or $this = 1'
+    """
+    kept, depth, inside = [], 0, 0
+    for n, sign in enumerate(expression):
+        if sign == ")":
+            inside = 0 if inside == depth else inside
+            depth -= 1
+        if not inside:
+            kept.append(sign)
+        if sign == "(":
+            depth += 1
+            name = re.search(r"[a-zA-Z]+\s*$", expression[:n])
+            if not inside and name and name[0].strip() in _MACROS:
+                inside = depth
+    return "".join(kept)
 
 
 def _has_value(inputs: list) -> list[bool]:
@@ -114,10 +187,20 @@ def _texts(value: Any, place: int | None = None, top: bool = True):
         yield place, value
 
 
+def _ordered(value: Any, resource: dict, root: dict) -> bool:
+    """rng-2: low is not above high; quantities of different units are not compared."""
+    low, high = value.get("low", {}), value.get("high", {})
+    if low.get("system") != high.get("system") or low.get("code", low.get("unit")) != high.get("code", high.get("unit")):
+        return True
+    numbers = [x.get("value") for x in (low, high)]
+    return not all(isinstance(x, int | float) for x in numbers) or numbers[0] <= numbers[1]
+
+
 _OWN: dict[str, Callable[[Any, dict, dict], bool]] = {
     "ele-1": lambda value, resource, root: True,  # the walk itself refuses what is empty
     "ext-1": _one_of_both,
     "ref-1": _local,
+    "rng-2": _ordered,
     "dom-2": lambda value, resource, root: not any(inner.get("contained") for inner in _contained(value)),
     "dom-3": _used,
     "dom-4": lambda value, resource, root: (

@@ -124,6 +124,7 @@ def check_resource(
     file: str = "",
     place: str = "",
     around: Mapping[str, dict] = _EMPTY,
+    strict: bool = False,
 ) -> list[Verdict]:
     """Check one resource against a profile, or against all that it names.
 
@@ -139,6 +140,9 @@ def check_resource(
         Where the resource comes from, for the verdict.
     around
         Resources that references may point to, by their address.
+    strict
+        Whether a code whose code system is not at hand makes the resource not checkable; else it is taken as it is, unless
+        its form or check digit shows that there is no such code.
 
     Raises
     ------
@@ -157,11 +161,18 @@ def check_resource(
             run.wrong(kind, "type", f"profile {canonical} is one of {checker.kind_of(canonical)}")
         else:
             checker.against(run, resource, canonical, kind)
+            if checker.compiled(canonical) is None:  # what R4 forbids no profile can allow
+                walk.profile(checker, run, resource, checker.base(kind), kind)
+        if strict:
+            run.missing += run.unverified
+            run.unverified.clear()
         answers.append(verdict(file, place, kind, canonical, run.violations, run.missing, run.unverified))
     return answers
 
 
-def check_files(checker: Checker, paths: Iterable[Path], profile: str | None = None) -> Iterator[Verdict]:
+def check_files(
+    checker: Checker, paths: Iterable[Path], profile: str | None = None, *, strict: bool = False
+) -> Iterator[Verdict]:
     """Check the resources of files, folders and archives, one in memory at a time.
 
     Raises
@@ -173,10 +184,10 @@ def check_files(checker: Checker, paths: Iterable[Path], profile: str | None = N
         empty = True
         for found in read_resources(path):
             empty = False
-            yield from _check(checker, found, profile)
+            yield from _check(checker, found, profile, strict)
         if empty:
             raise InputError(f"{path}: holds no FHIR resource (.json or .ndjson)")
 
 
-def _check(checker: Checker, found: Found, profile: str | None) -> list[Verdict]:
-    return check_resource(checker, found.resource, profile, file=found.file, place=found.place)
+def _check(checker: Checker, found: Found, profile: str | None, strict: bool) -> list[Verdict]:
+    return check_resource(checker, found.resource, profile, file=found.file, place=found.place, strict=strict)

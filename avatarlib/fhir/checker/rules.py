@@ -62,12 +62,12 @@ def _binding(checker: "Checker", run: Run, have: Any, node: Node, kind: str, pat
         shown = ", ".join(f"{system or ''}#{code}" for system, code in codes)[:200]
         run.wrong(path, "binding", f"{shown} is not in the required value set {value_set}")
     else:
-        note_unknown(run, min(unknown, key=lambda answer: answer.whole), path)
+        _open(run, max(unknown, key=lambda answer: answer.external), path)
 
 
-def note_unknown(run: Run, answer: Answer, path: str) -> None:
+def _open(run: Run, answer: Answer, path: str) -> None:
     """Note why membership is open: a code that only awaits its code system's content is taken as it is."""
-    if answer.whole:
+    if answer.external:
         run.unverified.append(Finding(path, "binding", answer.missing))
     else:
         run.lacks(path, "binding", answer.missing)

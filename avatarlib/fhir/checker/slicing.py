@@ -1,6 +1,7 @@
 """Which slice an element's items belong to, by their discriminators, and the rules of slices: counts, order, closed."""
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from avatarlib.fhir import r4
@@ -182,19 +183,35 @@ def _below(views: list[Node], step: str) -> list[Node]:
         return views
     if step.startswith("extension("):
         url = step[len("extension('") : -2]
-        slices = [part for view in views for part in _child(view, "extension", "slices")]
+        holders = [_holder(view, "extension") for view in views]
+        slices = [part for holder in holders if holder for part in holder.children["extension"].slices]
         return [part for part in slices if any(url in kind.profiles for kind in part.types)]
-    return [child for view in views for child in _child(view, step, "self")]
+    return [child for view in views for child in [*_part(view, step), *_child(view, step)]]
 
 
-def _child(view: Node, name: str, what: str) -> list[Node]:
+def _holder(view: Node, name: str) -> Node | None:
+    """Return the definition that has the children of another one, given by the same snapshot."""
     holder: Node | None = view
     while holder is not None and name not in holder.children:
         holder = holder.origin
-    if holder is None:
-        return []
-    child = holder.children[name]
-    return child.slices if what == "slices" else [child, *(part for part in child.slices if part.least)]
+    return holder
+
+
+def _child(view: Node, name: str) -> list[Node]:
+    holder = _holder(view, name)
+    child = holder.children[name] if holder else None
+    return [child, *(part for part in child.slices if part.least)] if child else []
+
+
+def _part(view: Node, name: str) -> list[Node]:
+    """Return what the fixed value or pattern of an element says of one of its children."""
+    found = []
+    for stated, field in ((view.fixed, "fixed"), (view.pattern, "pattern")):
+        if stated is not None and isinstance(stated[0], dict) and name in stated[0]:
+            parts = stated[0][name] if isinstance(stated[0][name], list) else [stated[0][name]]
+            found += [replace(view, id=f"{view.id}.{name}", children={}, slices=[], types=(), binding=None,
+                              **{"fixed": None, "pattern": None, field: (part,)}) for part in parts]
+    return found
 
 
 def _views(checker: "Checker", nodes: list[Node]) -> list[Node]:
@@ -221,8 +238,11 @@ def _required(node: Node) -> bool:
 
 
 def _meets(checker: "Checker", have: Any, views: list[Node]) -> bool | None:
-    """Return whether a value has what definitions say of it; None where they say nothing or it can't be told."""
-    answers = [answer for view in views for answer in _answers(checker, have, view)]
+    """Return whether a value has what the first definition that says something says of it.
+
+    None where they say nothing, or it can't be told.
+    """
+    answers = next((found for view in views if (found := _answers(checker, have, view))), [])
     if False in answers:
         return False
     return None if None in answers or not answers else True

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from avatarlib.fhir.checker.codes import impossible
 from avatarlib.fhir.profiles import Library
 
 YES, NO = "yes", "no"
+MOST_KEPT = 100_000  # answers
 _IS_A = ("is-a", "descendent-of")
 
 
@@ -14,12 +16,14 @@ _IS_A = ("is-a", "descendent-of")
 class Answer:
     """Whether a code is a member: "yes", "no" or "" for unknown.
 
-    `missing` says what would be needed; `whole` is True where the value set takes all of a code system and only that
-    system's content is not at hand, so that nothing but the existence of the code is open.
+    `missing` says what would be needed. `external` is True where the value set is at hand and only the content of a code
+    system that it draws from is not (SNOMED CT, LOINC, ICD-10-GM …); `whole` where it takes all of that system, so that
+    nothing but the existence of the code is open.
     """
 
     member: str
     missing: str = ""
+    external: bool = False
     whole: bool = False
 
 
@@ -56,6 +60,8 @@ class Terminology:
     def member(self, value_set: str, system: str | None, code: str) -> Answer:
         """Return whether a code is in a value set; without a system the code alone decides."""
         key = value_set, system, code
+        if len(self._answers) > MOST_KEPT:  # a large Bundle may hold any number of codes
+            self._answers.clear()
         if key not in self._answers:
             self._answers[key] = self._member(value_set, system, code, ())
         return self._answers[key]
@@ -104,10 +110,12 @@ class Terminology:
             return Answer(YES if any(concept.get("code") == code for concept in part["concept"]) else NO)
         concepts = self._concepts(url)
         filters = part.get("filter", [])
+        if concepts is None and impossible(url, code):
+            return Answer(NO)
         if concepts is None:
-            return Answer("", f"content of code system {url}", whole=not filters)
+            return Answer("", f"content of code system {url}", external=True, whole=not filters)
         if code not in concepts.parents:
-            return Answer(NO) if concepts.complete else Answer("", f"all of code system {url}", whole=not filters)
+            return Answer(NO) if concepts.complete else Answer("", f"all of code system {url}", True, not filters)
         return _all([_passes(concepts, code, one, url) for one in filters] or [Answer(YES)])
 
     def _concepts(self, url: str) -> Concepts | None:
@@ -144,7 +152,7 @@ def _passes(concepts: Concepts, code: str, one: dict, url: str) -> Answer:
                 return Answer(YES)
             known.add(above)
             above = concepts.parents.get(above, "")
-        return Answer(NO) if concepts.complete else Answer("", f"all of code system {url}")
+        return Answer(NO) if concepts.complete else Answer("", f"all of code system {url}", external=True)
     if operation == "=" and name in concepts.properties[code]:
         have = concepts.properties[code][name]
         text = str(have).lower() if isinstance(have, bool) else str(have)
@@ -168,8 +176,7 @@ def _any(answers: list[Answer]) -> Answer:
     unknown = [answer for answer in answers if answer.member == ""]
     if any(answer.member == YES for answer in answers):
         return Answer(YES)
-    # What only awaits the existence of a code is preferred: then nothing of the profile itself is open.
-    return max(unknown, key=lambda answer: answer.whole) if unknown else Answer(NO)
+    return max(unknown, key=_openness) if unknown else Answer(NO)
 
 
 def _all(answers: list[Answer]) -> Answer:
@@ -177,4 +184,9 @@ def _all(answers: list[Answer]) -> Answer:
     unknown = [answer for answer in answers if answer.member == ""]
     if any(answer.member == NO for answer in answers):
         return Answer(NO)
-    return min(unknown, key=lambda answer: answer.whole) if unknown else Answer(YES)
+    return min(unknown, key=_openness) if unknown else Answer(YES)
+
+
+def _openness(answer: Answer) -> tuple[bool, bool]:
+    """Order unknown answers: a missing value set weighs more than content, and that more than a code's existence."""
+    return answer.external, answer.whole

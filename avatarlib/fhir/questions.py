@@ -23,7 +23,7 @@ class Answer:
     seconds: float
 
 
-def answers(index: sqlite3.Connection, name: str, limit: int = 10) -> list[Answer]:
+def answers(index: sqlite3.Connection, name: str, limit: int = 10, *, lexicon: bool = True) -> list[Answer]:
     """Put the questions written for the packages of that name to an index.
 
     Parameters
@@ -31,15 +31,15 @@ def answers(index: sqlite3.Connection, name: str, limit: int = 10) -> list[Answe
     index
         What `index.build` gives.
     name
-        A list of `questions.yml`: "embedded" or "fhir_packages".
-    limit
-        Rows on a page.
+        A list of `questions.yml`: "fhir_packages", "fresh" (for these packages too) or "embedded".
+    limit, lexicon
+        As `search` takes them.
     """
     out = []
     for question in read_table("questions.yml")[name]:
         patterns = [_pattern(text) for text in question["hits"]]
         begin = time.perf_counter()
-        page = search(index, question["ask"], limit)
+        page = search(index, question["ask"], limit, lexicon=lexicon)
         seconds = time.perf_counter() - begin
         found = [f"{hit.row['profile']}/{hit.row['element']}" for hit in page]
         ranks = [rank for rank, text in enumerate(found, 1) if any(pattern.fullmatch(text) for pattern in patterns)]

@@ -19,8 +19,8 @@ PART = 0.5
 _BOILERPLATE = ("id", "extension", "modifierExtension", "system", "use", "version", "userSelected", "display")
 # Words of a question that say nothing about what is looked for.
 _EMPTY = frozenset(
-    "der die das des dem den ein eine einer eines einem einen und oder von vom zu zur zum mit im in am an bei nach für ist wird wurde "
-    "werden wie was wer wo welche welcher welches unter "
+    "der die das des dem den ein eine einer eines einem einen und oder von vom zu zur zum mit im in am an bei nach für "
+    "ist wird wurde werden wie was wer wo welche welcher welches unter "
     "the a an of to in at on by for and or is was are be with from which what who whom how that not it".split()
 )
 
@@ -33,7 +33,7 @@ class Hit:
     score: float
 
 
-def search(index: sqlite3.Connection, question: str, limit: int = 10) -> list[Hit]:
+def search(index: sqlite3.Connection, question: str, limit: int = 10, *, lexicon: bool = True) -> list[Hit]:
     """Return the elements that answer a question, best first.
 
     A question's words are folded and cut to stems; each finds itself and what the lexicon says it means in the other
@@ -48,6 +48,8 @@ def search(index: sqlite3.Connection, question: str, limit: int = 10) -> list[Hi
         Words in German or English, at most 500 characters.
     limit
         How many rows, at least 1.
+    lexicon
+        Look for words of the same meaning too.
 
     Raises
     ------
@@ -58,14 +60,14 @@ def search(index: sqlite3.Connection, question: str, limit: int = 10) -> list[Hi
         raise InputError(f"the question has {len(question)} characters; {QUERY_CHARACTERS} are enough")
     if limit < 1:
         raise InputError(f"the limit is {limit}; it has to be 1 or more")
-    wanted = terms(question)
+    wanted = terms(question, lexicon=lexicon)
     if not wanted:
         raise InputError(f"the question {question!r} holds no word to look for")
     scores = _scores(index, wanted)
     return _page(index, scores, limit)
 
 
-def terms(question: str) -> list[dict[str, float]]:
+def terms(question: str, *, lexicon: bool = True) -> list[dict[str, float]]:
     """Return what a question asks for: for each of its words or known phrases, what may stand for it, with weights.
 
     Examples
@@ -76,12 +78,13 @@ def terms(question: str) -> list[dict[str, float]]:
     stems = [texts.words(word) for word in question.split()]
     plain = [stem for group in stems for stem in group]
     out: list[dict[str, float]] = []
+    known = _meanings() if lexicon else {}
     at = 0
     while at < len(plain):
-        length = next((n for n in range(_longest(), 0, -1) if " ".join(plain[at : at + n]) in _meanings()), 1)
+        length = next((n for n in range(_longest(), 0, -1) if " ".join(plain[at : at + n]) in known), 1)
         phrase = " ".join(plain[at : at + length])
         if length > 1 or (phrase not in _empty_stems() and (len(phrase) > 1 or phrase.isdecimal())):
-            out.append(dict.fromkeys(_meanings().get(phrase, ()), SYNONYM) | {phrase: 1.0})
+            out.append(dict.fromkeys(known.get(phrase, ()), SYNONYM) | {phrase: 1.0})
         at += length
     return out
 
@@ -127,7 +130,7 @@ def _matches(index: sqlite3.Connection, phrase: str) -> list[tuple[int, float]]:
     weights = ", ".join(map(str, WEIGHTS))
     query = f"SELECT rowid, -bm25(words, {weights}) FROM words WHERE words MATCH ? ORDER BY 2 DESC LIMIT {CANDIDATES}"
     found = index.execute(query, (f'"{phrase}"',)).fetchall()
-    if len(phrase) < 5 or " " in phrase:
+    if len(phrase) < 5 or " " in phrase or len(found) == CANDIDATES:
         return found
     inside = "SELECT rowid, -bm25(parts) FROM parts WHERE parts MATCH ? ORDER BY 2 DESC LIMIT ?"
     return found + [(row, PART * score) for row, score in index.execute(inside, (f'"{phrase}"', CANDIDATES))]

@@ -11,6 +11,7 @@ from pathlib import Path
 from avatarlib.errors import InputError
 from avatarlib.fhir import elements, texts
 from avatarlib.fhir.elements import COLUMNS, Row
+from avatarlib.fhir.identifying import SLICE
 from avatarlib.fhir.packages import Package, entries
 
 APPLICATION = 0x41564649  # "AVFI": an index of this program
@@ -22,7 +23,7 @@ CREATE TABLE packages (name TEXT, version TEXT, title TEXT, licence TEXT, PRIMAR
 CREATE TABLE profiles (package TEXT, version TEXT, profile TEXT, url TEXT, kind TEXT, type TEXT, title TEXT, base TEXT,
     elements INTEGER, note TEXT);
 CREATE TABLE elements ({", ".join(COLUMNS)});
-CREATE VIRTUAL TABLE words USING fts5 (name, path, profile, text, more, content='', tokenize='ascii');
+CREATE VIRTUAL TABLE words USING fts5 (name, path, profile, text, elsewhere, more, content='', tokenize='ascii');
 CREATE VIRTUAL TABLE parts USING fts5 (text, content='', tokenize='trigram');
 """
 NO_SNAPSHOT = "no snapshot: not indexed"
@@ -101,11 +102,12 @@ def _filled(connection: sqlite3.Connection, packages: Iterable[Package]) -> sqli
                     connection.execute(f"INSERT INTO profiles VALUES ({'?, ' * 9}?)", _profile(entry, len(own)))
                     found += own
         found = [_with_value_set(row, value_sets) for row in found]
+        elsewhere = _texts_by_path(found)
         marks = ", ".join("?" * len(COLUMNS))
         connection.executemany(f"INSERT INTO elements VALUES ({marks})", map(attrgetter(*COLUMNS), found))
         connection.executemany(
-            "INSERT INTO words (rowid, name, path, profile, text, more) VALUES (?, ?, ?, ?, ?, ?)",
-            ((number, *_words(row)) for number, row in enumerate(found, 1)),
+            "INSERT INTO words (rowid, name, path, profile, text, elsewhere, more) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ((number, *_words(row, elsewhere)) for number, row in enumerate(found, 1)),
         )
         connection.executemany(
             "INSERT INTO parts (rowid, text) VALUES (?, ?)",
@@ -129,9 +131,22 @@ def _with_value_set(row: Row, value_sets: dict[str, list[str]]) -> Row:
     return replace(row, codes="; ".join(both))
 
 
-def _words(row: Row) -> tuple[str, ...]:
-    """Return the searched columns of a row: own name, path above it, profile, short texts, everything else."""
+def _texts_by_path(rows: list[Row]) -> dict[str, str]:
+    """Return path -> all short texts that profiles give to this element of FHIR, in both languages.
+
+    A profile that says only in English what Patient.deceased is can so be found by the German of another one.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.kind != "logical" and not row.slice:
+            found.setdefault(SLICE.sub("", row.element), {}).update({row.text_de: None, row.text_en: None})
+    return {path: " ".join(texts) for path, texts in found.items()}
+
+
+def _words(row: Row, elsewhere: dict[str, str]) -> tuple[str, ...]:
+    """Return the searched columns of a row: own name, path above it, profile, short texts, others' texts, the rest."""
     above, _, own = row.element.rpartition(".")
     short = " ".join(dict.fromkeys((row.text_de, row.text_en, row.short)))
     more = f"{row.definition[:400]} {row.codes} {row.value_set.rpartition('/')[2]}"
-    return tuple(" ".join(texts.words(text)) for text in (own, above, row.profile, short, more))
+    others = "" if row.kind == "logical" else elsewhere.get(SLICE.sub("", row.element), "")
+    return tuple(" ".join(texts.words(text)) for text in (own, above, row.profile, short, others, more))

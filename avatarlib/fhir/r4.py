@@ -92,7 +92,7 @@ def _below(model: type, path: str, open_parts: dict[str, str]) -> list[dict[str,
         if group:
             choices[group] = element
         codes = facts.get("enum_values")
-        if codes and "+" not in codes:  # with a plus sign the list is only a beginning
+        if codes and not {"+", "etc.", "formats"} & set(codes):  # such a list is a beginning, or no list
             element["codes"] = tuple(codes)
         part = _model(code) if code not in PRIMITIVES and _is_part(code) else None
         if part is not None and code in open_parts:

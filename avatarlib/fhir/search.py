@@ -11,8 +11,8 @@ from avatarlib.fhir.tables import read_table
 QUERY_CHARACTERS = 500
 SAME = 2  # how many rows of one element, in several profiles, a page shows
 CANDIDATES = 400
-# Weights of the columns name, path, profile, text, more of `words`, for BM25; and of what is added to its score.
-WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.0)
+# Weights of the columns name, path, profile, text, elsewhere, more of `words`, for BM25; and of what changes its score.
+WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.5, 1.0)
 SYNONYM = 0.6
 DEPTH = 0.25
 PART = 0.5

@@ -9,7 +9,7 @@ from avatarlib.fhir.tables import read_table
 TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
 _WORD = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-zäöüß])(?=[A-ZÄÖÜ])|(?<=[A-ZÄÖÜ])(?=[A-ZÄÖÜ][a-zäöüß])")
-_ENDINGS = ("ungen", "ation", "ing", "ung", "ies", "ern", "en", "er", "es", "em", "ed", "e", "n", "s", "y")
+_ENDINGS = ("ungen", "ation", "ing", "ung", "ies", "ern", "en", "er", "es", "em", "ed", "te", "e", "n", "s", "t", "y")
 _GERMAN_SHAPE = re.compile(
     r"[äöüß]|(?:ung|keit|heit|schaft|ierung|nummer|datum|grund|gang|zeitpunkt|zeitraum|stelle|bezug|zusatz|daten)(?:en|s)?\b"
     r"|(?:lich|isch)(?:e[rsnm]?)?\b|\bpatienten|\bdiagnosen?\b"

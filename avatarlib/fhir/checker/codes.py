@@ -19,7 +19,7 @@ _FORMS = {
     "http://fhir.de/CodeSystem/bfarm/atc": r"[A-Z][0-9A-Z]{0,8}",
     "http://fhir.de/CodeSystem/bfarm/alpha-id": r"I[0-9]{1,6}",
     "http://fhir.de/CodeSystem/ask": r"[0-9]{1,6}",
-    "http://fhir.de/CodeSystem/ifa/pzn": r"[0-9]{7,8}",
+    "http://fhir.de/CodeSystem/ifa/pzn": r"[0-9]{1,8}",
 }
 _COMPILED = {system: re.compile(form) for system, form in _FORMS.items()}
 

@@ -9,8 +9,8 @@ from avatarlib.fhir import r4
 
 _FUNCTION = re.compile(r"\b([a-zA-Z]+)\s*\(")
 _OUTSIDE = {"conformsTo", "memberOf", "resolve", "slice", "checkModifiers", "elementDefinition", "subsumes"}
-_MACROS = {"where", "all", "exists", "select", "repeat", "aggregate", "iif"}
-_SETS = {"intersect", "exclude", "subsetOf", "supersetOf", "combine", "union"}
+_MACRO = re.compile(r"\b(where|all|exists|select|repeat|aggregate|iif)\s*\((?!\s*\))")
+_OF_SETS = re.compile(r"\b(intersect|exclude|subsetOf|supersetOf|combine|union)\s*\(\s*[^%\s]")
 # "A text with this extension has a value too", of one element or of all elements of a list.
 _VALUED = re.compile(
     r"(?P<name>\w+)\.all\(\$this\.extension\('(?P<url>[^']+)'\)\.empty\(\) or \$this\.hasValue\(\)\)"
@@ -27,7 +27,7 @@ def holds(constraint: dict, value: Any, kind: str, resource: dict, root: dict) -
     constraint
         As an ElementDefinition holds it: key, severity, expression.
     value, kind
-        The element and its FHIR type.
+        The element and its FHIR type; for a part of a type its path, such as Observation.component.
     resource, root
         The resource that it is in, and the one that this is contained in or it itself.
     """
@@ -85,7 +85,7 @@ def _compiled(expression: str, companions: frozenset[str]) -> tuple[Callable | N
         return None, f"its function {min(functions & _OUTSIDE)}() needs more than the resource"
     # fhirpathpy sets $this when it goes into a macro and leaves it there, so that what follows would see another one.
     outer = _outside_macros(expression)
-    if functions & _MACROS and ("$this" in outer or re.search(rf"\b({'|'.join(_SETS)})\s*\(\s*[^%\s]", expression)):
+    if _MACRO.search(expression) and ("$this" in outer or _OF_SETS.search(expression)):
         return None, "fhirpathpy would lose sight of $this"
     if companions and "$this.extension" in expression:
         return None, "fhirpathpy can't tell values from their extensions"
@@ -94,7 +94,7 @@ def _compiled(expression: str, companions: frozenset[str]) -> tuple[Callable | N
     if "$this" in outer:
         expression = f"select({expression})"  # fhirpathpy knows $this inside a macro only
     try:
-        return fhirpathpy.compile(expression, models["r4"], {"userInvocationTable": _FUNCTIONS}), ""
+        return fhirpathpy.compile(expression, models["r4"], _OPTIONS), ""
     except Exception as error:
         return None, f"fhirpathpy can't read it ({type(error).__name__})"
 
@@ -119,6 +119,7 @@ def _outside_macros(expression: str) -> str:
     'line.all() or $this = 1'
     """
     kept, depth, inside = [], 0, 0
+    opening = {match.end() - 1 for match in _MACRO.finditer(expression)}
     for n, sign in enumerate(expression):
         if sign == ")":
             inside = 0 if inside == depth else inside
@@ -127,8 +128,7 @@ def _outside_macros(expression: str) -> str:
             kept.append(sign)
         if sign == "(":
             depth += 1
-            name = re.search(r"[a-zA-Z]+\s*$", expression[:n])
-            if not inside and name and name[0].strip() in _MACROS:
+            if not inside and n in opening:
                 inside = depth
     return "".join(kept)
 
@@ -141,7 +141,10 @@ def _html(inputs: list) -> list[bool]:
     return [all(isinstance(text, str) and not _TAGS.search(text) for text in inputs)]
 
 
-_FUNCTIONS = {"hasValue": {"fn": _has_value}, "htmlChecks": {"fn": _html}}
+_OPTIONS = {
+    "userInvocationTable": {"hasValue": {"fn": _has_value}, "htmlChecks": {"fn": _html}},
+    "traceFn": lambda label, items: None,  # else trace() prints
+}
 
 
 def _one_of_both(value: Any, resource: dict, root: dict) -> bool:

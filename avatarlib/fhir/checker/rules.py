@@ -139,7 +139,9 @@ def core_extension(checker: "Checker", run: Run, have: dict, url: str, path: str
 
 
 def invariants(run: Run, have: Any, node: Node, kind: str, path: str) -> None:
-    """Check an element's invariants of severity error."""
+    """Check an element's invariants of severity error; those of severity warning forbid nothing."""
+    if kind in ("BackboneElement", "Element"):  # choices such as value[x] are known by path
+        kind = node.origin.base_path if node.reference and node.origin else node.base_path
     for constraint in node.constraints:
         if constraint.get("severity") != "error":
             continue

@@ -25,8 +25,13 @@ def check(checker: "Checker", run: Run, items: list["Item"], node: Node, path: s
     doubtful = 0
     for one in items:
         answers = [_belongs(checker, run, one, part, how) for part in node.slices]
-        match = next((part for part, answer in zip(node.slices, answers, strict=True) if answer), None)
-        if match is None and None in answers:
+        fitting = [part for part, answer in zip(node.slices, answers, strict=True) if answer]
+        match = fitting[0] if len(fitting) == 1 else None
+        if len(fitting) > 1:
+            doubtful += 1
+            names = " and ".join(part.slice_name for part in fitting)
+            run.lacks(one.path, "slice", f"the profile's slices {names} can't be told apart by {_described(how)}")
+        elif match is None and None in answers:
             doubtful += 1
             part = node.slices[answers.index(None)]
             run.lacks(one.path, "slice", f"whether it is slice {part.slice_name}: {_described(how)} can't be decided")

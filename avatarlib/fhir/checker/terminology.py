@@ -1,15 +1,22 @@
 """Whether a code is in a value set, as far as the code systems at hand tell: yes, no, or what is missing."""
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from avatarlib.fhir import r4
 from avatarlib.fhir.checker.codes import impossible
 from avatarlib.fhir.profiles import Library
 
 YES, NO = "yes", "no"
 MOST_KEPT = 100_000  # answers
 _IS_A = ("is-a", "descendent-of")
+_MIME = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*(\s*;.*)?")
+_RULES = {  # R4's value sets whose members a rule tells
+    "http://hl7.org/fhir/ValueSet/resource-types": lambda code: r4.is_resource(code),
+    "http://hl7.org/fhir/ValueSet/mimetypes": lambda code: bool(_MIME.fullmatch(code)),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class Terminology:
 
     def knows(self, value_set: str) -> bool:
         """Return whether the value set is at hand."""
-        return self._library.find("ValueSet", value_set) is not None or _plain(value_set) in core()["value_sets"]
+        known = _plain(value_set) in core()["value_sets"] or _plain(value_set) in _RULES
+        return known or self._library.find("ValueSet", value_set) is not None
 
     def member(self, value_set: str, system: str | None, code: str) -> Answer:
         """Return whether a code is in a value set; without a system the code alone decides."""
@@ -161,6 +169,8 @@ def _passes(concepts: Concepts, code: str, one: dict, url: str) -> Answer:
 
 
 def _in_core(value_set: str, system: str | None, code: str) -> Answer:
+    if _plain(value_set) in _RULES:
+        return Answer(YES if _RULES[_plain(value_set)](code) else NO)
     known = core()["value_sets"].get(_plain(value_set))
     if known is None:
         return Answer("", f"value set {value_set}")

@@ -51,9 +51,10 @@ class Row:
     croissant: str
     healthdcat: str
     definition: str = field(default="", repr=False)
+    about: str = field(default="", repr=False)
 
 
-COLUMNS = tuple(Row.__dataclass_fields__)[:-1]  # the definition is searched, not kept
+COLUMNS = tuple(Row.__dataclass_fields__)[:-2]  # the last two are searched, not kept
 
 
 def rows(entry) -> list[Row]:
@@ -79,10 +80,11 @@ def rows(entry) -> list[Row]:
         raise InputError(f"{entry.where}: snapshot.element is no list")
     language = definition.get("language", "")
     head = (entry.package.name, entry.package.version, name, url, str(definition.get("kind", "")))
-    return [_row(element, number, head, str(language), entry.where) for number, element in enumerate(elements)]
+    about = f"{name} {definition.get('title', '')} {definition.get('description', '')}"  # what the first element is
+    return [_row(element, number, head, about, str(language), entry.where) for number, element in enumerate(elements)]
 
 
-def _row(element, number: int, head: tuple, language: str, where: str) -> Row:
+def _row(element, number: int, head: tuple, about: str, language: str, where: str) -> Row:
     at = f"{where}: snapshot.element[{number}]"
     if not isinstance(element, dict) or not isinstance(element.get("path"), str):
         raise InputError(f"{at} has no path")
@@ -120,6 +122,7 @@ def _row(element, number: int, head: tuple, language: str, where: str) -> Row:
         croissant=croissant,
         healthdcat=healthdcat,
         definition=" ".join([str(element.get("definition", "")), *map(str, element.get("alias") or ())]),
+        about=about if number == 0 else "",
     )
 
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -85,6 +85,25 @@ def open_index(path: Path) -> sqlite3.Connection:
     return connection
 
 
+@dataclass(frozen=True)
+class Count:
+    """What of a package is in an index: definitions with a snapshot, their elements, definitions without one."""
+
+    package: str
+    version: str
+    profiles: int
+    elements: int
+    without_snapshot: int
+
+
+def counts(index: sqlite3.Connection) -> list[Count]:
+    """Return what of each package is in an index, by name."""
+    query = """SELECT name, packages.version, sum(elements > 0), total(elements), sum(elements = 0)
+        FROM packages LEFT JOIN profiles ON package = name AND profiles.version = packages.version
+        GROUP BY name, packages.version ORDER BY name, packages.version"""
+    return [Count(*row[:2], *(int(number or 0) for number in row[2:])) for row in index.execute(query)]
+
+
 def _filled(connection: sqlite3.Connection, packages: Iterable[Package]) -> sqlite3.Connection:
     connection.executescript(_SCHEMA)
     found: list[Row] = []
@@ -146,7 +165,7 @@ def _texts_by_path(rows: list[Row]) -> dict[str, str]:
 def _words(row: Row, elsewhere: dict[str, str]) -> tuple[str, ...]:
     """Return the searched columns of a row: own name, path above it, profile, short texts, others' texts, the rest."""
     above, _, own = row.element.rpartition(".")
-    short = " ".join(dict.fromkeys((row.text_de, row.text_en, row.short)))
+    short = " ".join(dict.fromkeys((row.text_de, row.text_en, row.short, row.about)))
     more = f"{row.definition[:400]} {row.codes} {row.value_set.rpartition('/')[2]}"
     others = "" if row.kind == "logical" else elsewhere.get(SLICE.sub("", row.element), "")
     return tuple(" ".join(texts.words(text)) for text in (own, above, row.profile, short, others, more))

@@ -11,6 +11,7 @@ from avatarlib.fhir.tables import read_table
 QUERY_CHARACTERS = 500
 SAME = 2  # how many rows of one element, in several profiles, a page shows
 CANDIDATES = 400
+PART_LETTERS = 4  # of a part of a compound, at least
 # Weights of the columns name, path, profile, text, elsewhere, more of `words`, for BM25; and of what changes its score.
 WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.5, 1.0)
 SYNONYM = 0.6
@@ -114,6 +115,7 @@ def _scores(index: sqlite3.Connection, wanted: list[dict[str, float]]) -> dict[i
     """Return row number -> score: for each thing wanted its best match, and less where some of them are missing."""
     total: dict[int, float] = {}
     matched: dict[int, int] = {}
+    wanted = [part for alternatives in wanted for part in _parts(index, alternatives)]
     for alternatives in wanted:
         best: dict[int, float] = {}
         for phrase, weight in alternatives.items():
@@ -124,6 +126,19 @@ def _scores(index: sqlite3.Connection, wanted: list[dict[str, float]]) -> dict[i
             total[row] = total.get(row, 0.0) + score
             matched[row] = matched.get(row, 0) + 1
     return {row: score * matched[row] / len(wanted) for row, score in total.items()}
+
+
+def _parts(index: sqlite3.Connection, alternatives: dict[str, float]) -> list[dict[str, float]]:
+    """Return one wanted thing, or two where it is a compound that no row has and both its parts are known."""
+    (word, *others) = alternatives
+    if others or len(word) < 2 * PART_LETTERS or " " in word or _matches(index, word):
+        return [alternatives]
+    for at in range(len(word) - PART_LETTERS, PART_LETTERS - 1, -1):
+        for first in (word[:at], word[: at - 1] if word[at - 1] == "s" else word[:at]):
+            parts = [terms(first), terms(word[at:])]
+            if all(len(part) == 1 and (len(part[0]) > 1 or _matches(index, next(iter(part[0])))) for part in parts):
+                return [part[0] for part in parts]
+    return [alternatives]
 
 
 def _matches(index: sqlite3.Connection, phrase: str) -> list[tuple[int, float]]:

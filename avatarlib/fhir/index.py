@@ -24,6 +24,7 @@ CREATE TABLE profiles (package TEXT, version TEXT, profile TEXT, url TEXT, kind 
     elements INTEGER, note TEXT);
 CREATE TABLE elements ({", ".join(COLUMNS)});
 CREATE VIRTUAL TABLE words USING fts5 (name, path, profile, text, elsewhere, more, content='', tokenize='ascii');
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
 CREATE VIRTUAL TABLE parts USING fts5 (text, content='', tokenize='trigram');
 """
 NO_SNAPSHOT = "no snapshot: not indexed"

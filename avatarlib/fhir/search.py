@@ -15,6 +15,7 @@ PART_LETTERS = 4  # of a part of a compound, at least
 # Weights of the columns name, path, profile, text, elsewhere, more of `words`, for BM25; and of what changes its score.
 WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.5, 1.0)
 SYNONYM = 0.6
+COMMON = 0.1  # a word of the same meaning that more than this share of rows has would tell nothing
 DEPTH = 0.25
 PART = 0.5
 _BOILERPLATE = ("id", "extension", "modifierExtension", "system", "use", "version", "userSelected", "display")
@@ -74,7 +75,7 @@ def terms(question: str, *, lexicon: bool = True) -> list[dict[str, float]]:
     Examples
     --------
     >>> [sorted(one) for one in terms("the ward")]
-    [['station', 'ward']]
+    [['statio', 'ward']]
     """
     stems = [texts.words(word) for word in question.split()]
     plain = [stem for group in stems for stem in group]
@@ -119,6 +120,8 @@ def _scores(index: sqlite3.Connection, wanted: list[dict[str, float]]) -> dict[i
     for alternatives in wanted:
         best: dict[int, float] = {}
         for phrase, weight in alternatives.items():
+            if weight < 1 and _rows_with(index, phrase) > COMMON * _rows(index):
+                continue
             for row, score in _matches(index, phrase):
                 if weight * score > best.get(row, 0.0):
                     best[row] = weight * score
@@ -139,6 +142,16 @@ def _parts(index: sqlite3.Connection, alternatives: dict[str, float]) -> list[di
             if all(len(part) == 1 and (len(part[0]) > 1 or _matches(index, next(iter(part[0])))) for part in parts):
                 return [part[0] for part in parts]
     return [alternatives]
+
+
+def _rows(index: sqlite3.Connection) -> int:
+    return index.execute("SELECT max(rowid) FROM elements").fetchone()[0] or 0
+
+
+def _rows_with(index: sqlite3.Connection, word: str) -> int:
+    """Return in how many rows a word is; 0 for a phrase, of which it is not known beforehand."""
+    found = index.execute("SELECT doc FROM vocabulary WHERE term = ?", (word,)).fetchone()
+    return found[0] if found else 0
 
 
 def _matches(index: sqlite3.Connection, phrase: str) -> list[tuple[int, float]]:

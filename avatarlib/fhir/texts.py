@@ -39,7 +39,7 @@ def words(text: str) -> tuple[str, ...]:
     Examples
     --------
     >>> words("onsetPeriod: Beginn der Erkrankungen")
-    ('onset', 'period', 'beginn', 'der', 'erkrank')
+    ('onse', 'period', 'begin', 'der', 'erkrank')
     """
     return tuple(_stem(part) for word in _WORD.findall(text) for part in _CAMEL.split(word))
 
@@ -73,10 +73,9 @@ def short_texts(element: dict, language: str = "") -> tuple[str, str]:
     for text, code in _translations(element.get("_short")):
         if code[:2].lower() in found:
             found[code[:2].lower()] = text
-    if short and short not in found.values():
-        own = language[:2].lower() if language else language_of(short)
-        if own in found and not found[own]:
-            found[own] = short
+    told = language[:2].lower() or ("" if short in found.values() else language_of(short))
+    if told in found and not found[told]:
+        found[told] = short
     return found["de"], found["en"]
 
 
@@ -86,7 +85,8 @@ def _translations(primitive) -> list[tuple[str, str]]:
     for extension in extensions if isinstance(extensions, list) else ():
         if not isinstance(extension, dict) or extension.get("url") != TRANSLATION:
             continue
-        inner = [part for part in extension.get("extension") or () if isinstance(part, dict)]
+        inner = extension.get("extension")
+        inner = [part for part in inner if isinstance(part, dict)] if isinstance(inner, list) else []
         codes = [str(part.get("valueCode", "")) for part in inner if part.get("url") == "lang"]
         texts = [
             part.get("valueString", part.get("valueMarkdown", "")) for part in inner if part.get("url") == "content"

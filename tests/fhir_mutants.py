@@ -156,7 +156,9 @@ def _marks(element: dict, by_id: dict[str, dict]) -> list[tuple[list[str], objec
         if ident == element["id"] or (ident.startswith(element["id"] + ".") and ":" not in ident[len(element["id"]) :]):
             for key, value in part.items():
                 if key.startswith(("fixed", "pattern")):
-                    marks.append((ident[len(element["id"]) :].strip(".").split(".") if ident != element["id"] else [], value))
+                    marks.append(
+                        (ident[len(element["id"]) :].strip(".").split(".") if ident != element["id"] else [], value)
+                    )
     profiles = [profile for kind in element.get("type", []) for profile in kind.get("profile", [])]
     if element["path"].endswith(("extension", "modifierExtension")) and len(profiles) == 1 and not marks:
         marks.append((["url"], profiles[0]))
@@ -166,13 +168,17 @@ def _marks(element: dict, by_id: dict[str, dict]) -> list[tuple[list[str], objec
 def _has(value, path: list[str], wanted) -> bool:
     values = [value]
     for step in path:
-        values = [inner for one in values if isinstance(one, dict) for key in _keys(one, step) for inner in _list(one[key])]
+        values = [
+            inner for one in values if isinstance(one, dict) for key in _keys(one, step) for inner in _list(one[key])
+        ]
     return any(_covers(one, wanted) for one in values)
 
 
 def _covers(value, wanted) -> bool:
     if isinstance(wanted, dict):
-        return isinstance(value, dict) and all(key in value and _covers(value[key], part) for key, part in wanted.items())
+        return isinstance(value, dict) and all(
+            key in value and _covers(value[key], part) for key, part in wanted.items()
+        )
     if isinstance(wanted, list):
         return isinstance(value, list) and all(any(_covers(one, part) for one in value) for part in wanted)
     return value == wanted

@@ -14,9 +14,10 @@ def add(actions) -> list[argparse.ArgumentParser]:
     check = actions.add_parser(
         "check",
         help="check resources against profiles",
-        description="Check FHIR R4 resources against the profiles that they name in meta.profile, or against one. Three "
-        "answers for each resource and profile: conforms, violates (where, why), not checkable (what is missing). A "
-        "resource that names no profile is checked against R4's own structure. Bundles of any size are read entry by entry.",
+        description="Check FHIR R4 resources against the profiles that they name in meta.profile, or against one. "
+        "Three answers for resource and profile: conforms, violates (where, why), not checkable (what is missing). "
+        "A resource that names no profile is checked against R4's own structure. Bundles of any size are read entry by "
+        "entry.",
         epilog=EXIT_CODES,
     )
     check.add_argument("path", type=Path, nargs="+", metavar="PATH", help=".json, .ndjson, .tgz, or a folder of these")
@@ -30,8 +31,8 @@ def add(actions) -> list[argparse.ArgumentParser]:
     check.add_argument(
         "--strict",
         action="store_true",
-        help="codes whose code system is not at hand (SNOMED CT, ICD-10-GM ...) make a resource not checkable; else they "
-        "are listed",
+        help="codes whose code system is not at hand (SNOMED CT, ICD-10-GM ...) make a resource not checkable; else "
+        "they are listed",
     )
     check.set_defaults(run=_check)
     return [check]
@@ -62,7 +63,11 @@ def _check(options: argparse.Namespace) -> int:
     if lines > MOST_LINES:
         print(f"and {lines - MOST_LINES:,} more violations")
     for (profile, reason), count in lacking.most_common(MOST_LINES):
-        what = f"{profile} is in none of the packages" if reason.endswith(f": definition {profile}") else f"{profile}: {reason}"
+        what = (
+            f"{profile} is in none of the packages"
+            if reason.endswith(f": definition {profile}")
+            else f"{profile}: {reason}"
+        )
         print(f"not checkable: {what} ({count:,} times)")
     if len(lacking) > MOST_LINES:
         print(f"and {len(lacking) - MOST_LINES:,} more reasons")

@@ -1,4 +1,4 @@
-"""Adapt a profile to a study: a differential on a base becomes a profile of its own, which may only tighten the base."""
+"""Adapt a profile to a study: a differential on a base becomes a profile of its own, which may only tighten it."""
 
 from avatarlib.errors import InputError
 from avatarlib.fhir import profiles, r4
@@ -102,7 +102,9 @@ def _flags(before: dict, after: dict):
     old, new = before.get("slicing", {}).get("rules", "open"), after.get("slicing", {}).get("rules", "open")
     if rules.get(new, 0) < rules.get(old, 0):
         yield f"slicing goes from {old} to {new}"
-    gone = {one.get("key") for one in before.get("constraint", [])} - {one.get("key") for one in after.get("constraint", [])}
+    gone = {one.get("key") for one in before.get("constraint", [])} - {
+        one.get("key") for one in after.get("constraint", [])
+    }
     for key in sorted(gone):
         yield f"invariant {key} is gone"
 

@@ -1,10 +1,11 @@
 """The structure of FHIR R4's own types, read from the models of fhir.resources; packages seldom bring it along.
 
 The models are R4B's, whose data types equal R4's. They know names, types, cardinalities, targets of references and most
-required codes; `core.yml` beside the checker holds the rest that it needs.
+required codes; `r4.yml` holds the rest that the checker needs.
 """
 
 from functools import cache
+from importlib import resources
 from typing import Annotated, Any, get_args, get_origin
 
 CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -15,6 +16,14 @@ PRIMITIVES = frozenset(
 _PARTS = ("BackboneElement", "Element")
 _RENAMED = {"EncodedBytes": "base64Binary", "UuidVersion": "uuid"}
 _LATER = ("CodeableReference", "RatioRange")  # R4B has them, R4 has not
+
+
+@cache
+def tables() -> dict[str, dict[str, Any]]:
+    """Return what `r4.yml` holds: bindings, value sets and extensions of R4 itself."""
+    import yaml
+
+    return yaml.safe_load(resources.files(__package__).joinpath("r4.yml").read_text(encoding="utf-8"))
 
 
 @cache
@@ -49,7 +58,8 @@ def is_resource(name: str) -> bool:
 def elements(name: str) -> tuple[dict[str, Any], ...]:
     """Return the elements of a data type or resource, shaped as a StructureDefinition's snapshot holds them.
 
-    A primitive type has an id, extensions and a value. An element's `codes`, which no StructureDefinition has, lists all codes that R4 lets it hold.
+    A primitive type has an id, extensions and a value. An element's `codes`, which no StructureDefinition has, lists
+    all codes that R4 lets it hold.
 
     Raises
     ------
@@ -94,6 +104,8 @@ def _below(model: type, path: str, open_parts: dict[str, str]) -> list[dict[str,
         codes = facts.get("enum_values")
         if codes and not {"+", "etc.", "formats"} & set(codes):  # such a list is a beginning, or no list
             element["codes"] = tuple(codes)
+        if place in tables()["bindings"]:
+            element["binding"] = {"strength": "required", "valueSet": tables()["bindings"][place]}
         part = _model(code) if code not in PRIMITIVES and _is_part(code) else None
         if part is not None and code in open_parts:
             del element["type"]
@@ -106,7 +118,9 @@ def _below(model: type, path: str, open_parts: dict[str, str]) -> list[dict[str,
 
 def _element(path: str, least: int, most: str, kind: str = "") -> dict[str, Any]:
     counts = {"min": least, "max": most}
-    return {"id": path, "path": path, **counts, "base": {"path": path, **counts}} | ({"type": [{"code": kind}]} if kind else {})
+    return {"id": path, "path": path, **counts, "base": {"path": path, **counts}} | (
+        {"type": [{"code": kind}]} if kind else {}
+    )
 
 
 def _is_part(code: str) -> bool:

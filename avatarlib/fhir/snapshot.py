@@ -123,7 +123,9 @@ class _Work:
         fresh |= {"id": ident, "sliceName": name, "min": 0}
         if stem.endswith("[x]"):
             suffix = name.removeprefix(stem.removesuffix("[x]"))
-            fresh["type"] = [t for t in base.get("type", []) if t["code"].lower() == suffix.lower()] or base.get("type", [])
+            fresh["type"] = [t for t in base.get("type", []) if t["code"].lower() == suffix.lower()] or base.get(
+                "type", []
+            )
         self._insert([fresh], owner)
         return ident
 
@@ -163,7 +165,11 @@ class _Work:
     def _insert(self, fresh: list[dict], after: str) -> None:
         """Put elements behind one and all that belongs to it."""
         rows = list(self.elements.items())
-        last = max(n for n, (ident, _) in enumerate(rows) if ident == after or ident.startswith((f"{after}.", f"{after}:", f"{after}/")))
+        last = max(
+            n
+            for n, (ident, _) in enumerate(rows)
+            if ident == after or ident.startswith((f"{after}.", f"{after}:", f"{after}/"))
+        )
         rows[last + 1 : last + 1] = [(one["id"], one) for one in fresh]
         self.elements = dict(rows)
 

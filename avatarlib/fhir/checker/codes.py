@@ -2,7 +2,7 @@
 
 import re
 
-# Verhoeff's scheme, which SNOMED CT's identifiers use: products in the dihedral group D5, and the permutation of places.
+# Verhoeff's scheme, which SNOMED CT's identifiers use: products in the dihedral group D5, permutations of places.
 _D5 = [[(a + b) % 5 if a < 5 else (a - b) % 5 + 5 for b in range(5)] for a in range(10)]
 _D5 = [row + [(a + b) % 5 + 5 if a < 5 else (a - b) % 5 for b in range(5)] for a, row in enumerate(_D5)]
 _PLACES = [list(range(10))]

@@ -6,6 +6,8 @@ from functools import cache
 from typing import Any
 
 from avatarlib.fhir import r4
+from avatarlib.fhir.checker import structure
+from avatarlib.fhir.checker.run import Run
 
 _FUNCTION = re.compile(r"\b([a-zA-Z]+)\s*\(")
 _OUTSIDE = {"conformsTo", "memberOf", "resolve", "slice", "checkModifiers", "elementDefinition", "subsumes"}
@@ -19,7 +21,7 @@ _VALUED = re.compile(
 _TAGS = re.compile(r"<\s*(script|iframe|object|embed|form|link|base|head|body|html)\b|\bon[a-z]+\s*=|javascript:", re.I)
 
 
-def holds(constraint: dict, value: Any, kind: str, resource: dict, root: dict) -> tuple[bool | None, str]:
+def holds(constraint: dict, value: Any, kind: str, run: Run) -> tuple[bool | None, str]:
     """Return whether an element meets an invariant, and where that is unknown (None), why.
 
     Parameters
@@ -28,18 +30,23 @@ def holds(constraint: dict, value: Any, kind: str, resource: dict, root: dict) -
         As an ElementDefinition holds it: key, severity, expression.
     value, kind
         The element and its FHIR type; for a part of a type its path, such as Observation.component.
-    resource, root
-        The resource that it is in, and the one that this is contained in or it itself.
+    run
+        Knows the resource that it is in, and the one that this is contained in or it itself.
     """
-    own = _OWN.get(constraint.get("key", ""))
+    own = structure.INVARIANTS.get(constraint.get("key", ""))
     if own is not None and constraint.get("source", r4.CORE).startswith(r4.CORE):
-        return own(value, resource, root), ""
+        try:
+            return own(value, run.root), ""
+        except (AttributeError, TypeError, ValueError):
+            return None, "a part of it has another type than it must have"
     expression = constraint.get("expression", "")
     shape = _VALUED.fullmatch(expression.strip())
     if shape:
         return _valued(value, shape["name"] or shape["other"], shape["url"] or shape["link"]), ""
     names: set[str] = set()
-    value, resource, root = (_renamed(part, names) for part in (value, resource, root))
+    resource, root = run.resource, run.root
+    if run.has_companions:
+        value, resource, root = (_renamed(part, names) for part in (value, resource, root))
     compiled, reason = _compiled(expression, frozenset(names))
     if compiled is None:
         return None, reason
@@ -67,10 +74,7 @@ def _renamed(value: Any, names: set[str]) -> Any:
         return value
     companions = {key[1:] for key in value if key.startswith("_")}
     names |= companions
-    return {
-        f"{key[1:]}__ext" if key.startswith("_") else key: _renamed(part, names)
-        for key, part in value.items()
-    }
+    return {f"{key[1:]}__ext" if key.startswith("_") else key: _renamed(part, names) for key, part in value.items()}
 
 
 @cache
@@ -144,72 +148,4 @@ def _html(inputs: list) -> list[bool]:
 _OPTIONS = {
     "userInvocationTable": {"hasValue": {"fn": _has_value}, "htmlChecks": {"fn": _html}},
     "traceFn": lambda label, items: None,  # else trace() prints
-}
-
-
-def _one_of_both(value: Any, resource: dict, root: dict) -> bool:
-    valued = any(key.lstrip("_").startswith("value") for key in value)
-    return bool(value.get("extension")) != valued
-
-
-def _local(value: Any, resource: dict, root: dict) -> bool:
-    reference = value.get("reference")
-    if not isinstance(reference, str) or not reference.startswith("#") or reference == "#":
-        return True
-    return reference[1:] in {inner.get("id") for inner in root.get("contained", []) if isinstance(inner, dict)}
-
-
-def _contained(resource: dict) -> list[dict]:
-    return [inner for inner in resource.get("contained", []) if isinstance(inner, dict)]
-
-
-def _used(value: Any, resource: dict, root: dict) -> bool:
-    """dom-3: whatever is contained is referred to from outside, or refers to the resource that holds it."""
-    named, holders = set(), set()
-    for place, text in _texts(value):
-        if text.startswith("#"):
-            named.add(text[1:])
-            if text == "#" and place is not None:
-                holders.add(place)
-    return all(inner.get("id") in named or number in holders for number, inner in enumerate(_contained(value)))
-
-
-def _texts(value: Any, place: int | None = None, top: bool = True):
-    """Yield every text with the number of the contained resource that it is in."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            if top and key == "contained" and isinstance(part, list):
-                for number, inner in enumerate(part):
-                    yield from _texts(inner, number, False)
-            else:
-                yield from _texts(part, place, False)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part, place, False)
-    elif isinstance(value, str):
-        yield place, value
-
-
-def _ordered(value: Any, resource: dict, root: dict) -> bool:
-    """rng-2: low is not above high; quantities of different units are not compared."""
-    low, high = value.get("low", {}), value.get("high", {})
-    if low.get("system") != high.get("system") or low.get("code", low.get("unit")) != high.get("code", high.get("unit")):
-        return True
-    numbers = [x.get("value") for x in (low, high)]
-    return not all(isinstance(x, int | float) for x in numbers) or numbers[0] <= numbers[1]
-
-
-_OWN: dict[str, Callable[[Any, dict, dict], bool]] = {
-    "ele-1": lambda value, resource, root: True,  # the walk itself refuses what is empty
-    "ext-1": _one_of_both,
-    "ref-1": _local,
-    "rng-2": _ordered,
-    "dom-2": lambda value, resource, root: not any(inner.get("contained") for inner in _contained(value)),
-    "dom-3": _used,
-    "dom-4": lambda value, resource, root: (
-        not any(inner.get("meta", {}).get(key) for inner in _contained(value) for key in ("versionId", "lastUpdated"))
-    ),
-    "dom-5": lambda value, resource, root: (
-        not any(inner.get("meta", {}).get("security") for inner in _contained(value))
-    ),
 }

@@ -1,18 +1,19 @@
 """Resources against the profiles that they name or that are asked for, one after another."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from avatarlib.errors import InputError
 from avatarlib.fhir import profiles, r4
 from avatarlib.fhir.checker import rules, tree, walk
-from avatarlib.fhir.checker.run import Run
-from avatarlib.fhir.checker.terminology import Terminology, core
+from avatarlib.fhir.checker.run import Run, nowhere
+from avatarlib.fhir.checker.terminology import Terminology
 from avatarlib.fhir.checker.verdict import Verdict, verdict
 from avatarlib.fhir.profiles import Library
-from avatarlib.fhir.stream import Found, read_resources
+from avatarlib.fhir.stream import read_resources
 
-_EMPTY: Mapping[str, dict] = {}
+MOST_ADDRESSES = 1_000_000  # of one Bundle's entries; what references to later ones point to stays unknown
 
 
 class Checker:
@@ -83,7 +84,7 @@ class Checker:
         if key in self._open:
             return  # a definition that names itself
         found = self.compiled(canonical)
-        if found is None and canonical in core()["extensions"]:
+        if found is None and canonical in r4.tables()["extensions"]:
             rules.core_extension(self, run, have, canonical, path)
         elif found is None:
             run.lacks(path, "profile", f"definition {canonical}")
@@ -123,7 +124,7 @@ def check_resource(
     *,
     file: str = "",
     place: str = "",
-    around: Mapping[str, dict] = _EMPTY,
+    around: Callable[[str], str] = nowhere,
     strict: bool = False,
 ) -> list[Verdict]:
     """Check one resource against a profile, or against all that it names.
@@ -139,10 +140,10 @@ def check_resource(
     file, place
         Where the resource comes from, for the verdict.
     around
-        Resources that references may point to, by their address.
+        Gives the type of the resource that an address stands for, or "".
     strict
-        Whether a code whose code system is not at hand makes the resource not checkable; else it is taken as it is, unless
-        its form or check digit shows that there is no such code.
+        Whether a code whose code system is not at hand makes the resource not checkable; else it is taken as it is,
+        unless its form or check digit shows that there is no such code.
 
     Raises
     ------
@@ -181,13 +182,30 @@ def check_files(
         A path holds no resources, or what `read_resources` and `check_resource` refuse.
     """
     for path in paths:
-        empty = True
+        empty, around = True, Around(path)
         for found in read_resources(path):
             empty = False
-            yield from _check(checker, found, profile, strict)
+            where = {"file": found.file, "place": found.place}
+            yield from check_resource(checker, found.resource, profile, around=around, strict=strict, **where)
         if empty:
             raise InputError(f"{path}: holds no FHIR resource (.json or .ndjson)")
 
 
-def _check(checker: Checker, found: Found, profile: str | None, strict: bool) -> list[Verdict]:
-    return check_resource(checker, found.resource, profile, file=found.file, place=found.place, strict=strict)
+class Around:
+    """The types of a Bundle's resources by fullUrl; the file is gone through for them when the first is asked for.
+
+    References such as urn:uuid:… do not tell what they point to. Kept are 100 bytes or so for each entry, no resource.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._kinds: dict[str, str] | None = None
+
+    def __call__(self, address: str) -> str:
+        """Return the type of the resource with this fullUrl, or "" where there is none or there are too many."""
+        if self._kinds is None:
+            self._kinds = {}
+            for found in read_resources(self._path):
+                if found.full_url and len(self._kinds) < MOST_ADDRESSES:
+                    self._kinds[found.full_url] = sys.intern(found.resource["resourceType"])
+        return self._kinds.get(address, "")

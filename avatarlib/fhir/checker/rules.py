@@ -1,12 +1,12 @@
-"""The rules of one element: fixed and pattern, length, limits, codes, references, the profiles of its type, invariants."""
+"""The rules of one element: fixed, pattern, length, limits, codes, references, profiles of its type, invariants."""
 
 from typing import TYPE_CHECKING, Any
 
 from avatarlib.fhir import r4
 from avatarlib.fhir.checker import invariants as fhirpath
-from avatarlib.fhir.checker import primitives
+from avatarlib.fhir.checker import primitives, structure
 from avatarlib.fhir.checker.run import Run
-from avatarlib.fhir.checker.terminology import NO, YES, Answer, core
+from avatarlib.fhir.checker.terminology import NO, YES, Answer
 from avatarlib.fhir.checker.tree import Node
 from avatarlib.fhir.checker.verdict import Finding
 
@@ -106,7 +106,7 @@ def type_profiles(checker: "Checker", run: Run, one: "Item", node: Node) -> None
     named = [found for found in named if found.removeprefix(r4.CORE) not in _WITHOUT_RULES]
     if one.kind == "Extension":
         url = one.value.get("url")
-        if not named and isinstance(url, str) and (checker.library.profile(url) or url in core()["extensions"]):
+        if not named and isinstance(url, str) and (checker.library.profile(url) or url in r4.tables()["extensions"]):
             named = [url]
     if len(named) == 1:
         checker.against(run, one.value, named[0], one.path)
@@ -123,7 +123,7 @@ def type_profiles(checker: "Checker", run: Run, one: "Item", node: Node) -> None
 
 def core_extension(checker: "Checker", run: Run, have: dict, url: str, path: str) -> None:
     """Check an extension that R4 itself defines: one value of its types, from its value set."""
-    known = core()["extensions"][url]
+    known = r4.tables()["extensions"][url]
     types = {f"value{kind[:1].upper()}{kind[1:]}": kind for kind in known["types"]}
     if have.get("url") != url:
         run.wrong(path, "fixed", f"url must be {url}")
@@ -140,12 +140,14 @@ def core_extension(checker: "Checker", run: Run, have: dict, url: str, path: str
 
 def invariants(run: Run, have: Any, node: Node, kind: str, path: str) -> None:
     """Check an element's invariants of severity error; those of severity warning forbid nothing."""
+    listed = {constraint.get("key") for constraint in node.constraints}
+    further = [structure.constraint(key) for key in structure.of_type(kind) if key not in listed]
     if kind in ("BackboneElement", "Element"):  # choices such as value[x] are known by path
         kind = node.origin.base_path if node.reference and node.origin else node.base_path
-    for constraint in node.constraints:
+    for constraint in (*node.constraints, *further):
         if constraint.get("severity") != "error":
             continue
-        answer, reason = fhirpath.holds(constraint, have, kind, run.resource, run.root)
+        answer, reason = fhirpath.holds(constraint, have, kind, run)
         key = constraint.get("key", "")
         if answer is False:
             human = " ".join(str(constraint.get("human", "")).split())[:160]

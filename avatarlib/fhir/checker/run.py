@@ -1,8 +1,9 @@
 """The state of checking one resource: what was found so far, and what its references point to."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from avatarlib.fhir import r4
 from avatarlib.fhir.checker.verdict import Finding
@@ -10,19 +11,38 @@ from avatarlib.fhir.checker.verdict import Finding
 _REST = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$")
 
 
+def nowhere(address: str) -> str:
+    """Return "": where there is no Bundle, no address stands for anything."""
+    return ""
+
+
 @dataclass
 class Run:
     """Findings about a resource (`resource`) that lies in another one (`root`) or is that itself.
 
-    `around` maps addresses that references may use ("Patient/1", a fullUrl) to resources of the same Bundle.
+    `around` gives the type of what an address stands for (a fullUrl in the same Bundle), or "".
     """
 
     resource: dict
     root: dict
-    around: Mapping[str, dict] = field(default_factory=dict)
+    around: Callable[[str], str] = nowhere
     violations: list[Finding] = field(default_factory=list)
     missing: list[Finding] = field(default_factory=list)
     unverified: list[Finding] = field(default_factory=list)
+
+    @cached_property
+    def has_companions(self) -> bool:
+        """Whether a primitive value anywhere in the resource has a companion (_name): an extension or an id."""
+        waiting: list = [self.root]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, dict):
+                if any(key[:1] == "_" for key in part):
+                    return True
+                waiting += part.values()
+            elif isinstance(part, list):
+                waiting += part
+        return False
 
     def wrong(self, path: str, rule: str, message: str) -> None:
         """Note a violation."""
@@ -50,14 +70,11 @@ class Run:
         if address.startswith("#"):
             inner = [one for one in self.root.get("contained", []) if isinstance(one, dict)]
             found = self.root if address == "#" else next((o for o in inner if o.get("id") == address[1:]), None)
-        else:
-            found = self.around.get(address)
-        if found is not None:
-            return str(found.get("resourceType", "")), found
+            return (str(found.get("resourceType", "")), found) if found else ("", None)
         match = _REST.search(address)
         if match and r4.is_resource(match[1]):
             return match[1], None
-        return _kind(reference.get("type")), None
+        return self.around(address) or _kind(reference.get("type")), None
 
 
 def _kind(stated: object) -> str:

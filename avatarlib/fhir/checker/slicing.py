@@ -123,9 +123,7 @@ def _same_url(one: "Item", part: Node) -> bool | None:
     return url in profiles if profiles else None
 
 
-def _target(
-    checker: "Checker", run: Run, one: "Item", part: Node, steps: list[str], by: str
-) -> bool | None:
+def _target(checker: "Checker", run: Run, one: "Item", part: Node, steps: list[str], by: str) -> bool | None:
     """Tell a slice by what a Reference points to: its type, or the profile that it meets."""
     views = _views(checker, [part])
     for step in steps:
@@ -144,9 +142,6 @@ def _target(
         return True
     if resource is None:
         return None
-    claimed = resource.get("meta", {}).get("profile", [])
-    if any(target in claimed for target in same):
-        return True
     answers = [checker.meets(run, resource, target) for target in same]
     return True if True in answers else None if None in answers else False
 
@@ -161,7 +156,9 @@ def _values(run: Run, values: list[Any], steps: list[str]) -> list[Any] | None:
             values = found
         elif step.startswith("extension("):
             url = step[len("extension('") : -2]
-            values = [e for have in values for e in _list(have, "extension") if isinstance(e, dict) and e.get("url") == url]
+            values = [
+                e for have in values for e in _list(have, "extension") if isinstance(e, dict) and e.get("url") == url
+            ]
         elif step != "$this" and not step.startswith("ofType("):
             values = [inner for have in values for inner in _list(have, step)]
     return values
@@ -214,8 +211,18 @@ def _part(view: Node, name: str) -> list[Node]:
     for stated, field in ((view.fixed, "fixed"), (view.pattern, "pattern")):
         if stated is not None and isinstance(stated[0], dict) and name in stated[0]:
             parts = stated[0][name] if isinstance(stated[0][name], list) else [stated[0][name]]
-            found += [replace(view, id=f"{view.id}.{name}", children={}, slices=[], types=(), binding=None,
-                              **{"fixed": None, "pattern": None, field: (part,)}) for part in parts]
+            found += [
+                replace(
+                    view,
+                    id=f"{view.id}.{name}",
+                    children={},
+                    slices=[],
+                    types=(),
+                    binding=None,
+                    **{"fixed": None, "pattern": None, field: (part,)},
+                )
+                for part in parts
+            ]
     return found
 
 

@@ -2,8 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
 from avatarlib.fhir import r4
 from avatarlib.fhir.checker.codes import impossible
@@ -23,9 +21,9 @@ _RULES = {  # R4's value sets whose members a rule tells
 class Answer:
     """Whether a code is a member: "yes", "no" or "" for unknown.
 
-    `missing` says what would be needed. `external` is True where the value set is at hand and only the content of a code
-    system that it draws from is not (SNOMED CT, LOINC, ICD-10-GM …); `whole` where it takes all of that system, so that
-    nothing but the existence of the code is open.
+    `missing` says what would be needed. `external` is True where the value set is at hand and only the content of a
+    code system that it draws from is not (SNOMED CT, LOINC, ICD-10-GM …); `whole` where it takes all of that system, so
+    that nothing but the existence of the code is open.
     """
 
     member: str
@@ -43,15 +41,6 @@ class Concepts:
     complete: bool
 
 
-@cache
-def core() -> dict:
-    """Return R4's own value sets and extensions that packages use and that no model tells (`core.yml`)."""
-    import yaml
-
-    text = resources.files(__package__).joinpath("core.yml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
-
-
 class Terminology:
     """Value sets and code systems of a library, expanded as they are asked for."""
 
@@ -62,7 +51,7 @@ class Terminology:
 
     def knows(self, value_set: str) -> bool:
         """Return whether the value set is at hand."""
-        known = _plain(value_set) in core()["value_sets"] or _plain(value_set) in _RULES
+        known = _plain(value_set) in r4.tables()["value_sets"] or _plain(value_set) in _RULES
         return known or self._library.find("ValueSet", value_set) is not None
 
     def member(self, value_set: str, system: str | None, code: str) -> Answer:
@@ -171,7 +160,7 @@ def _passes(concepts: Concepts, code: str, one: dict, url: str) -> Answer:
 def _in_core(value_set: str, system: str | None, code: str) -> Answer:
     if _plain(value_set) in _RULES:
         return Answer(YES if _RULES[_plain(value_set)](code) else NO)
-    known = core()["value_sets"].get(_plain(value_set))
+    known = r4.tables()["value_sets"].get(_plain(value_set))
     if known is None:
         return Answer("", f"value set {value_set}")
     return Answer(YES if code in known["codes"] and system in (None, known["system"]) else NO)

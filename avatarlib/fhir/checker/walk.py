@@ -178,5 +178,3 @@ def _unknown(run: Run, holder: Node, key: str, path: str) -> None:
             return
     shown = plain if plain.isidentifier() and len(plain) <= 60 else "a name"
     run.wrong(path, "unknown", f"{shown} is no element of it")
-
-

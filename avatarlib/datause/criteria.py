@@ -1,5 +1,7 @@
 """Who belongs to a cohort: a few kinds of criteria, each read from single resources, so that a store is read once."""
 
+import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Literal
 
@@ -66,7 +68,7 @@ class Diagnosis(Strict):
 
     def matches(self, resource: dict, day: date) -> bool:
         """Return whether a Condition is one of them."""
-        return any(code.startswith(self.codes) for code in codes_of(resource.get("code"), self.system))
+        return any(wanted(code, self.codes) for code in codes_of(resource.get("code"), self.system))
 
 
 class Measurement(_Range):
@@ -163,3 +165,18 @@ def codes_of(concept, system: str) -> set[str]:
         for coding in (codings if isinstance(codings, list) else ())
         if isinstance(coding, dict) and coding.get("system") == system and isinstance(coding.get("code"), str)
     }
+
+
+def wanted(code: str, codes: Iterable[str]) -> bool:
+    """Return whether a code is one of `codes`, or stands below one in a classification.
+
+    Examples
+    --------
+    >>> wanted("H40.1", ["H40"]), wanted("H36.01", ["H36.0"]), wanted("H401", ["H40"])
+    (True, True, False)
+    """
+    return any(code == asked or re.fullmatch(rf"{re.escape(asked)}{_below(asked)}", code, re.ASCII) for asked in codes)
+
+
+def _below(code: str) -> str:
+    return r"\d" if "." in code else r"\.\d{1,2}"

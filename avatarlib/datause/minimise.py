@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from avatarlib.consent.dates import Days, days
-from avatarlib.datause.criteria import codes_of
+from avatarlib.datause.criteria import codes_of, wanted
 from avatarlib.datause.pseudonyms import Pseudonyms
 from avatarlib.errors import InputError
 
@@ -205,11 +205,6 @@ def problem(kind: str, elements: Sequence[str], system: str | None, codes: Seque
     if kind in CODED and not (system and codes):
         return f"name system and codes of the {kind}: 'all' is no purpose"
     return f"a {kind} is chosen by no codes: remove them" if kind not in CODED and (system or codes) else None
-
-
-def wanted(code: str, codes: Sequence[str]) -> bool:
-    """Return whether a code is one of `codes`, or stands below one in a classification (H40 holds H40.1)."""
-    return any(code == asked or re.fullmatch(re.escape(asked) + r"\.?[0-9]{1,2}", code) for asked in codes)
 
 
 def dates_of(resource: dict) -> list[Days]:

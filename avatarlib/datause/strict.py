@@ -47,16 +47,17 @@ def _frozen(value: Any) -> Any:
 def _problem(found: dict) -> str:
     kinds = ("age", "sex", "diagnosis", "measurement", "image")  # pydantic names the branch it took
     parts = [quoted(part)[1:-1] if isinstance(part, str) else str(part) for part in found["loc"] if part not in kinds]
+    given = quoted(list(found["input"]) if isinstance(found["input"], tuple) else found["input"])
     text = {
         "missing": "is missing: add it",
         "extra_forbidden": "unknown key: remove it",
-        "tuple_type": f"must be a list, not {quoted(found['input'])}",
-        "string_type": f"must be text, not {quoted(found['input'])}",
-        "bool_type": f"must be true or false, not {quoted(found['input'])}",
-        "string_pattern_mismatch": f"{quoted(found['input'])} is not written as it must be",
-        "literal_error": f"must be {found.get('ctx', {}).get('expected')}, not {quoted(found['input'])}",
+        "tuple_type": f"must be a list, not {given}",
+        "string_type": f"must be text, not {given}",
+        "bool_type": f"must be true or false, not {given}",
+        "string_pattern_mismatch": f"{given} is not written as it must be",
+        "literal_error": f"must be {found.get('ctx', {}).get('expected')}, not {given}",
         "union_tag_invalid": f"kind must be one of {', '.join(kinds)}",
         "union_tag_not_found": f"kind is missing: one of {', '.join(kinds)}",
-        "model_type": f"must hold keys, not {quoted(found['input'])}",
+        "model_type": f"must hold keys, not {given}",
     }.get(found["type"], re.sub(r"^Value error, ", "", found["msg"]))
     return f"{'.'.join(parts)}: {text}" if parts else text

@@ -184,6 +184,34 @@ def value_set_codes(value_set: dict) -> list[str]:
     return out
 
 
+def displays(concepts) -> list[str]:
+    """Return the texts (display and designations) of at most `CODES_SHOWN` concepts and concepts below them."""
+    out: list[str] = []
+    waiting = list(concepts)[:CODES_SHOWN] if isinstance(concepts, list) else []
+    for concept in waiting:
+        if not isinstance(concept, dict):
+            continue
+        designations = concept.get("designation")
+        named = [one.get("value") for one in designations or () if isinstance(one, dict)]
+        out += [text for text in (concept.get("display"), *named) if isinstance(text, str)]
+        below = concept.get("concept")
+        if isinstance(below, list) and len(waiting) < CODES_SHOWN:
+            waiting += below[: CODES_SHOWN - len(waiting)]
+    return out
+
+
+def included(value_set: dict) -> list[tuple[str, str]]:
+    """Return what a ValueSet includes as (system, text): one pair a text, or one with "" for all that a system has."""
+    compose = value_set.get("compose") if isinstance(value_set.get("compose"), dict) else {}
+    out = []
+    for include in compose.get("include") or ():
+        if isinstance(include, dict) and isinstance(include.get("system"), str):
+            shown = displays(include.get("concept"))
+            whole = "concept" not in include and "filter" not in include
+            out += [(include["system"], text) for text in shown] or ([(include["system"], "")] if whole else [])
+    return out
+
+
 @cache
 def _mapping() -> dict:
     table = read_table("mapping.yml")

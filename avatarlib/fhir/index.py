@@ -22,6 +22,7 @@ PRAGMA user_version = {VERSION};
 CREATE TABLE packages (name TEXT, version TEXT, title TEXT, licence TEXT, PRIMARY KEY (name, version));
 CREATE TABLE profiles (package TEXT, version TEXT, profile TEXT, url TEXT, kind TEXT, type TEXT, title TEXT, base TEXT,
     elements INTEGER, note TEXT);
+CREATE TABLE displays (value_set TEXT, text TEXT);
 CREATE TABLE elements ({", ".join(COLUMNS)});
 CREATE VIRTUAL TABLE words USING fts5 (name, path, profile, text, elsewhere, more, content='', tokenize='ascii');
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
@@ -109,6 +110,8 @@ def _filled(connection: sqlite3.Connection, packages: Iterable[Package]) -> sqli
     connection.executescript(_SCHEMA)
     found: list[Row] = []
     value_sets: dict[str, list[str]] = {}
+    systems: dict[str, list[str]] = {}
+    displays: dict[str, list[tuple[str, str]]] = {}
     with connection:
         for package in packages:
             record = (package.name, package.version, package.title, package.licence)
@@ -116,11 +119,18 @@ def _filled(connection: sqlite3.Connection, packages: Iterable[Package]) -> sqli
             for entry in entries(package):
                 kind = entry.resource["resourceType"]
                 if kind == "ValueSet" and not entry.example:
-                    value_sets[str(entry.resource.get("url"))] = elements.value_set_codes(entry.resource)
+                    url = str(entry.resource.get("url"))
+                    value_sets[url] = elements.value_set_codes(entry.resource)
+                    displays[url] = elements.included(entry.resource)
+                elif kind == "CodeSystem" and not entry.example:
+                    systems[str(entry.resource.get("url"))] = elements.displays(entry.resource.get("concept"))
                 elif kind == "StructureDefinition" and not entry.example:
                     own = elements.rows(entry)
                     connection.execute(f"INSERT INTO profiles VALUES ({'?, ' * 9}?)", _profile(entry, len(own)))
                     found += own
+        for url, included in displays.items():
+            shown = [text for system, own in included for text in ([own] if own else systems.get(system, ()))]
+            connection.executemany("INSERT INTO displays VALUES (?, ?)", ((url, text) for text in dict.fromkeys(shown)))
         found = [_with_value_set(row, value_sets) for row in found]
         elsewhere = _texts_by_path(found)
         marks = ", ".join("?" * len(COLUMNS))

@@ -80,24 +80,25 @@ def terms(question: str, *, lexicon: bool = True) -> list[dict[str, float]]:
     stems = [texts.words(word) for word in question.split()]
     plain = [stem for group in stems for stem in group]
     out: list[dict[str, float]] = []
-    known = _meanings() if lexicon else {}
+    known = meanings() if lexicon else {}
     at = 0
     while at < len(plain):
         length = next((n for n in range(_longest(), 0, -1) if " ".join(plain[at : at + n]) in known), 1)
         phrase = " ".join(plain[at : at + length])
-        if length > 1 or (phrase not in _empty_stems() and (len(phrase) > 1 or phrase.isdecimal())):
+        if length > 1 or (phrase not in empty_stems() and (len(phrase) > 1 or phrase.isdecimal())):
             out.append(dict.fromkeys(known.get(phrase, ()), SYNONYM) | {phrase: 1.0})
         at += length
     return out
 
 
 @cache
-def _empty_stems() -> frozenset[str]:
+def empty_stems() -> frozenset[str]:
+    """Return the stems of words that say nothing about what is looked for."""
     return frozenset(stem for word in _EMPTY for stem in texts.words(word))
 
 
 @cache
-def _meanings() -> dict[str, tuple[str, ...]]:
+def meanings() -> dict[str, tuple[str, ...]]:
     """Return phrase -> all phrases that mean the same, as stems with a space between."""
     found: dict[str, dict[str, None]] = {}
     for group in read_table("lexicon.yml"):
@@ -109,7 +110,7 @@ def _meanings() -> dict[str, tuple[str, ...]]:
 
 @cache
 def _longest() -> int:
-    return max(phrase.count(" ") + 1 for phrase in _meanings())
+    return max(phrase.count(" ") + 1 for phrase in meanings())
 
 
 def _scores(index: sqlite3.Connection, wanted: list[dict[str, float]]) -> dict[int, float]:

@@ -37,7 +37,7 @@ def answers(index: sqlite3.Connection, name: str, limit: int = 10, *, lexicon: b
     """
     out = []
     for question in read_table("questions.yml")[name]:
-        patterns = [_pattern(text) for text in question["hits"]]
+        patterns = [pattern(text) for text in question["hits"]]
         begin = time.perf_counter()
         page = search(index, question["ask"], limit, lexicon=lexicon)
         seconds = time.perf_counter() - begin
@@ -51,6 +51,6 @@ def answers(index: sqlite3.Connection, name: str, limit: int = 10, *, lexicon: b
     return out
 
 
-def _pattern(text: str) -> re.Pattern:
+def pattern(text: str) -> re.Pattern:
     """Return "a*b" as a pattern; only * is special, [x] is not."""
     return re.compile(".*".join(map(re.escape, text.split("*"))))

@@ -17,7 +17,7 @@ def test_every_source_is_declared_in_full():
         source = manifests.source(name)
         assert source.licence and source.terms and source.cite and source.checksums and source.bytes
         assert all(len(digest) == 64 for digest in source.checksums.values())
-        if source.modality == "sequence":
+        if source.modality in ("sequence", "fhir", "fhir-resources"):
             assert source.use == "open"
             continue
         assert source.evaluation_only

@@ -9,11 +9,7 @@ import select
 import sys
 
 import avatarlib
-from avatarlib.cli import catalogue, privacy, reads
-from avatarlib.errors import AvatarError
-from avatarlib.run import numerics
-
-GROUPS = (privacy, reads, catalogue)
+from avatarlib.cli import catalogue, fhir, privacy, reads
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,184 @@
+"""Mutants of FHIR resources: each breaks one rule of a profile's snapshot, and none of the checker's code makes them.
+
+A mutant is made only where the rule must be broken by it: outside of optional slices, where an item that no longer
+matches may stay as an item of its own.
+"""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+KINDS = ("min", "max", "fixed", "pattern", "slice", "binding")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A resource with one fault: the kind of rule, the element's id, and the resource."""
+
+    kind: str
+    element: str
+    resource: dict
+
+
+def mutants(resource: dict, elements: list[dict]) -> Iterator[Mutant]:
+    """Yield mutants of a resource that meets the profile with these snapshot elements."""
+    by_id = {element["id"]: element for element in elements}
+    for element in elements[1:]:
+        ident = element["id"]
+        if ":" in ident:
+            if element.get("sliceName") and ":" not in ident.rpartition(".")[0]:
+                yield from _of_slice(resource, element, by_id)
+            continue
+        for kind, change in _changes(element):
+            for n in range(len(_holders(resource, ident, element))):
+                broken = copy.deepcopy(resource)
+                holder, key = _holders(broken, ident, element)[n]
+                if change(holder, key):
+                    yield Mutant(kind, ident, broken)
+
+
+def _changes(element: dict):
+    if element["min"] >= 1:
+        yield "min", _remove
+    base = element.get("base", {}).get("max", "*")
+    if element["max"] == "1":
+        yield "max", _twice if base != "1" else _listed_twice
+    for prefix, kind in (("fixed", "fixed"), ("pattern", "pattern")):
+        value = next((element[k] for k in element if k.startswith(prefix)), None)
+        if value is not None:
+            yield kind, lambda holder, key, value=value: _altered(holder, key, value)
+    if element.get("binding", {}).get("strength") == "required":
+        yield "binding", _recode
+
+
+def _holders(resource: dict, ident: str, element: dict) -> list[tuple[dict, str]]:
+    """Return all (object, key) where an element is."""
+    objects = [resource]
+    steps = ident.split(".")[1:]
+    for step in steps[:-1]:
+        inner = [value for obj in objects for key in _keys(obj, step) for value in _list(obj[key])]
+        objects = [value for value in inner if isinstance(value, dict)]
+    return [(obj, key) for obj in objects for key in _keys(obj, steps[-1])]
+
+
+def _keys(obj: dict, step: str) -> list[str]:
+    if step.endswith("[x]"):
+        stem = step[:-3]
+        return [key for key in obj if key.startswith(stem) and key[len(stem) : len(stem) + 1].isupper()]
+    return [step] if step in obj else []
+
+
+def _list(value) -> list:
+    return value if isinstance(value, list) else [value]
+
+
+def _remove(holder: dict, key: str) -> bool:
+    del holder[key]
+    holder.pop(f"_{key}", None)
+    return True
+
+
+def _twice(holder: dict, key: str) -> bool:
+    holder[key] = [*_list(holder[key]), copy.deepcopy(_list(holder[key])[0])]
+    return True
+
+
+def _listed_twice(holder: dict, key: str) -> bool:
+    holder[key] = [holder[key], copy.deepcopy(holder[key])]
+    return True
+
+
+def _altered(holder: dict, key: str, wanted) -> bool:
+    """Change every leaf of the value that the fixed value or pattern asks for."""
+    before = json.dumps(holder[key])
+    holder[key] = _spoilt(holder[key], wanted)
+    return json.dumps(holder[key]) != before
+
+
+def _spoilt(value, wanted):
+    if isinstance(value, list):
+        return [_spoilt(one, wanted[0] if isinstance(wanted, list) else wanted) for one in value]
+    if isinstance(value, dict) and isinstance(wanted, dict):
+        return {key: _spoilt(part, wanted[key]) if key in wanted else part for key, part in value.items()}
+    if isinstance(value, bool):
+        return not value
+    return f"{value}-mutant" if isinstance(value, str) else value + 1
+
+
+def _recode(holder: dict, key: str) -> bool:
+    value = holder[key]
+    if isinstance(value, list):
+        holder[key] = [_recoded(one) for one in value]
+    else:
+        holder[key] = _recoded(value)
+    return holder[key] != value
+
+
+def _recoded(value):
+    if isinstance(value, str):
+        return "mutant"
+    if isinstance(value, dict) and "coding" in value:
+        return value | {"coding": [one | {"code": "mutant"} if "code" in one else one for one in value["coding"]]}
+    return value | {"code": "mutant"} if isinstance(value, dict) and "code" in value else value
+
+
+def _of_slice(resource: dict, element: dict, by_id: dict[str, dict]) -> Iterator[Mutant]:
+    """Yield mutants without a required slice's items, and with one item too many."""
+    owner = element["id"].rpartition(":")[0]
+    sliced = by_id[owner]
+    marks = _marks(element, by_id)
+    if not marks:
+        return
+    for n in range(len(_holders(resource, owner, sliced))):
+        holder, key = _holders(resource, owner, sliced)[n]
+        if not isinstance(holder[key], list):
+            continue
+        inside = [one for one in holder[key] if all(_has(one, path, value) for path, value in marks)]
+        if element["min"] >= 1 and inside:
+            broken = copy.deepcopy(resource)
+            target, key = _holders(broken, owner, sliced)[n]
+            target[key] = [one for one in target[key] if one not in inside]
+            if not target[key]:
+                del target[key]
+            yield Mutant("slice", element["id"], broken)
+        if element["max"] == "1" and len(inside) == 1:
+            broken = copy.deepcopy(resource)
+            target, key = _holders(broken, owner, sliced)[n]
+            target[key].append(copy.deepcopy(inside[0]))
+            yield Mutant("slice", element["id"], broken)
+
+
+def _marks(element: dict, by_id: dict[str, dict]) -> list[tuple[list[str], object]]:
+    """Return (path, value) by which items of a slice are known, from fixed values, patterns and the type's profile."""
+    marks = []
+    for ident, part in by_id.items():
+        if ident == element["id"] or (ident.startswith(element["id"] + ".") and ":" not in ident[len(element["id"]) :]):
+            for key, value in part.items():
+                if key.startswith(("fixed", "pattern")):
+                    marks.append(
+                        (ident[len(element["id"]) :].strip(".").split(".") if ident != element["id"] else [], value)
+                    )
+    profiles = [profile for kind in element.get("type", []) for profile in kind.get("profile", [])]
+    if element["path"].endswith(("extension", "modifierExtension")) and len(profiles) == 1 and not marks:
+        marks.append((["url"], profiles[0]))
+    return marks
+
+
+def _has(value, path: list[str], wanted) -> bool:
+    values = [value]
+    for step in path:
+        values = [
+            inner for one in values if isinstance(one, dict) for key in _keys(one, step) for inner in _list(one[key])
+        ]
+    return any(_covers(one, wanted) for one in values)
+
+
+def _covers(value, wanted) -> bool:
+    if isinstance(wanted, dict):
+        return isinstance(value, dict) and all(
+            key in value and _covers(value[key], part) for key, part in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(value, list) and all(any(_covers(one, part) for one in value) for part in wanted)
+    return value == wanted

@@ -10,6 +10,10 @@ import sys
 
 import avatarlib
 from avatarlib.cli import catalogue, fhir, privacy, reads
+from avatarlib.errors import AvatarError
+from avatarlib.run import numerics
+
+GROUPS = (privacy, reads, catalogue, fhir)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -110,7 +110,9 @@ def test_the_hash_of_v1_is_that_of_the_words():
 
 
 def test_every_mirrored_source_is_in_the_catalogue():
-    assert sorted(source.mirror for source in MIRRORED) == manifests.sources()
+    # FHIR packages and their test resources are definitions and made-up examples, which show nobody and are not graded.
+    data = [name for name in manifests.sources() if not manifests.source(name).modality.startswith("fhir")]
+    assert sorted(source.mirror for source in MIRRORED) == data
 
 
 @pytest.mark.mirror

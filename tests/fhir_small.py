@@ -161,6 +161,6 @@ def changed(change) -> dict:
     return resource
 
 
-def derived(changes: list[dict], kind: str = "Observation", url: str = BASE + "StructureDefinition/other") -> dict:
-    """A profile on R4's own type, with its snapshot."""
-    return derive(library(), definition(url, kind, CORE + kind, changes))
+def derived(changes: list[dict], *more: dict, kind: str = "Observation") -> dict:
+    """A profile on R4's own type, with its snapshot; `more` are definitions that it refers to."""
+    return derive(library(*more), definition(BASE + "StructureDefinition/other", kind, CORE + kind, changes))

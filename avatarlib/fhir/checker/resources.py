@@ -30,7 +30,6 @@ class Checker:
         self.terminology = Terminology(library)
         self._compiled: dict[str, tree.Profile | None] = {}
         self._bases: dict[str, tree.Profile] = {}
-        self._open: list[tuple[str, int]] = []
 
     def base(self, kind: str) -> tree.Profile:
         """Return R4's own structure of a type, without the invariants that only its definition states."""
@@ -80,20 +79,15 @@ class Checker:
 
     def against(self, run: Run, have: dict, canonical: str, path: str) -> None:
         """Check a value against a profile that something names; note it as missing where it is not at hand."""
-        key = canonical, id(have)
-        if key in self._open:
-            return  # a definition that names itself
+        if not run.first(have, canonical):
+            return
         found = self.compiled(canonical)
         if found is None and canonical in r4.tables()["extensions"]:
             rules.core_extension(self, run, have, canonical, path)
         elif found is None:
             run.lacks(path, "profile", f"definition {canonical}")
         else:
-            self._open.append(key)
-            try:
-                walk.profile(self, run, have, found, path)
-            finally:
-                self._open.pop()
+            walk.profile(self, run, have, found, path)
 
     def meets(self, run: Run, resource: dict, canonical: str) -> bool | None:
         """Return whether a resource meets a profile, or None where that can't be checked."""

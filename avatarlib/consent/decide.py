@@ -44,6 +44,7 @@ class Register:
 
     def __init__(self, documents: Iterable[Document], policies: Policies):
         self.policies = policies
+        self._said: dict[tuple[str, str, date], Decision] = {}
         self._of: dict[str, list[Document]] = defaultdict(list)
         for document in documents:
             if document.status in ("active", "rejected"):
@@ -70,9 +71,15 @@ class Register:
         day
             The answer holds for the whole day.
         """
-        answers = [self._one(person_key(person), leaf, day) for leaf in self.policies.leaves(policy)]
+        answers = [self._known(person_key(person), leaf, day) for leaf in self.policies.leaves(policy)]
         order = (DENY, UNKNOWN, PERMIT)
         return min(answers, key=lambda decision: order.index(decision.answer))
+
+    def _known(self, person: str, policy: str, day: date) -> Decision:
+        key = (person, policy, day)
+        if key not in self._said:
+            self._said[key] = self._one(*key)
+        return self._said[key]
 
     def _one(self, person: str, policy: str, day: date) -> Decision:
         keys = frozenset((self.policies.system, name) for name in self.policies.names(policy))

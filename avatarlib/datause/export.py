@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
 from avatarlib.consent import document, options
@@ -89,7 +88,6 @@ class _Covered:
     def __init__(self, register: Register, request: Request, day: date):
         self._register, self._day, self._options = register, day, request.options()
         options.required(self._options, register.policies)  # fails where nobody can have consented
-        self._collected = lru_cache(maxsize=None)(self._collected_on)
 
     def use(self, person: str) -> bool:
         return options.permits(self._register, person, self._options, self._day).permitted
@@ -101,7 +99,7 @@ class _Covered:
         found = minimise.dates_of(resource)
         return bool(found) and all(self._collected(person, d) for when in found for d in (when.first, when.last))
 
-    def _collected_on(self, person: str, day: date) -> bool:
+    def _collected(self, person: str, day: date) -> bool:
         roles = self._register.policies.roles
         answers = {self._register.permits(person, code, day).answer for code in roles["collect"]}
         if answers == {PERMIT}:

@@ -201,10 +201,10 @@ def problem(kind: str, elements: Sequence[str], system: str | None, codes: Seque
             return f"elements: of {kind} these can be had: {', '.join(ELEMENTS[kind])}; not {element[:40]!r}"
     missing = [element for element in NEEDED[kind] if element not in elements]
     if missing:
-        return f"elements: a {kind} is not one without {' and '.join(missing)}: name it"
+        return f"elements: without {' and '.join(missing)} it is no {kind}: name it"
     if kind in CODED and not (system and codes):
         return f"name system and codes of the {kind}: 'all' is no purpose"
-    return f"a {kind} is chosen by no codes: remove them" if kind not in CODED and (system or codes) else None
+    return f"{kind} is chosen by no codes: remove them" if kind not in CODED and (system or codes) else None
 
 
 def dates_of(resource: dict) -> list[Days]:

@@ -210,6 +210,9 @@ WRONG = [
         "nothing says how slices of Observation.category",
     ),
     ("no path", [{"id": "Observation.code"}], "an element of the differential has no path"),
+    ("min is a text", [element("Observation.code", min="1")], "the differential is malformed"),
+    ("types are no list", [element("Observation.code", type="Coding")], "the differential is malformed"),
+    ("no object", [1], "an element of the differential has no path"),
 ]
 
 

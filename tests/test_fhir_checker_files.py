@@ -3,9 +3,23 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from fhir_small import BASE, LOINC, PROFILE, changed, checker, concept, good, library, profile
+from fhir_small import (
+    BASE,
+    CORE,
+    LOINC,
+    PROFILE,
+    changed,
+    checker,
+    concept,
+    definition,
+    element,
+    good,
+    library,
+    profile,
+)
 
 from avatarlib.cli import main
 from avatarlib.errors import InputError
@@ -22,8 +36,8 @@ def package(tmp_path):
     (folder / "package" / "package.json").write_text(json.dumps(header))
     held = library()
     for kind in held.held.values():
-        for n, (definition,) in enumerate(kind.values()):
-            one = definition.resource
+        for n, (held_one,) in enumerate(kind.values()):
+            one = held_one.resource
             if one.get("url") == PROFILE:
                 one = derive(held, profile())
             (folder / "package" / f"{one['resourceType']}-{n}.json").write_text(json.dumps(one))
@@ -113,13 +127,13 @@ def test_bad_input_is_one_line_and_exit_code_2(text, more, why, tmp_path, capsys
 def test_broken_packages_are_named(tmp_path, package, capsys):
     fine = write(tmp_path, "fine.json", good())
     (profile_file,) = (one for one in (package / "package").glob("StructureDefinition-*") if PROFILE in one.read_text())
-    definition = json.loads(profile_file.read_text())
-    del definition["snapshot"]
+    bare = json.loads(profile_file.read_text())
+    del bare["snapshot"]
     for base, why in ((PROFILE, "in a circle"), (BASE + "absent", "is in none of the packages")):
-        profile_file.write_text(json.dumps(definition | {"baseDefinition": base}))
+        profile_file.write_text(json.dumps(bare | {"baseDefinition": base}))
         code, _, error = run(capsys, fine, "--package", package)
         assert code == 2 and str(package) in error and profile_file.name in error and why in error
-    profile_file.write_text(json.dumps(definition | {"fhirVersion": "5.0.0"}))
+    profile_file.write_text(json.dumps(bare | {"fhirVersion": "5.0.0"}))
     code, _, error = run(capsys, fine, "--package", package)
     assert code == 2 and "FHIR version" in error
 
@@ -130,14 +144,54 @@ def test_empty_folders_hold_nothing_to_check(tmp_path):
         list(check_files(checker(), [tmp_path / "empty"]))
 
 
+def test_a_bundle_that_names_a_profile_is_checked_itself(tmp_path):
+    url = BASE + "StructureDefinition/collection"
+    changes = [element("Bundle.type", patternCode="document"), element("Bundle.timestamp", min=1)]
+    ready = checker(definition(url, "Bundle", CORE + "Bundle", changes))
+    whole = bundle(good()) | {"meta": {"profile": [url]}, "timestamp": "2025-01-01T00:00:00Z"}
+    answers = list(check_files(ready, [Path(write(tmp_path, "b.json", whole))]))
+    assert [(one.kind, one.answer) for one in answers] == [("Observation", CONFORMS), ("Bundle", VIOLATES)]
+    assert [one.rule for one in answers[1].violations] == ["pattern"]
+
+
+def test_hostile_nesting_and_texts_end(tmp_path):
+    extension = {"url": "https://example.org/x", "valueString": "x"}
+    for _ in range(300):
+        extension = {"url": "https://example.org/x", "extension": [extension]}
+    path = write(tmp_path, "deep.json", good() | {"extension": [extension]})
+    assert [one.answer for one in check_files(checker(), [Path(path)])] != [VIOLATES]
+    blob = {"resourceType": "Binary", "contentType": "a/b", "data": "AAAA " * 50_000 + "!"}
+    assert [one.answer for one in check_files(checker(), [Path(write(tmp_path, "b.json", blob))])] == [VIOLATES]
+
+
+def test_malformed_definitions_are_named(tmp_path, package, capsys):
+    fine = write(tmp_path, "fine.json", good())
+    changes = [
+        {"snapshot": []},
+        {"snapshot": {"element": [1]}},
+        {"snapshot": {"element": [{"id": "a", "path": "a", "min": "1"}]}},
+        {"compose": {"include": [1]}},
+        {"compose": 1},
+        {"concept": [1]},
+    ]
+    files = sorted((package / "package").glob("*-*.json"))
+    for file, change in [(file, change) for file in files for change in changes]:
+        before = file.read_text()
+        if next(iter(change)) in before:
+            file.write_text(json.dumps(json.loads(before) | change))
+            code, _, error = run(capsys, fine, "--package", package)
+            assert code == 2 and error.count("\n") == 1, (file.name, change, error)
+            file.write_text(before)
+
+
 def test_references_in_a_bundle_are_followed(tmp_path):
     person = {"resourceType": "Patient"}
     path = write(tmp_path, "b.json", bundle(person, good() | {"subject": {"reference": "urn:uuid:0"}}))
-    assert [one.answer for one in check_files(checker(), [path])] == [CONFORMS, CONFORMS]
+    assert [one.answer for one in check_files(checker(), [Path(path)])] == [CONFORMS, CONFORMS]
     path = write(
         tmp_path, "c.json", bundle({"resourceType": "Device"}, good() | {"subject": {"reference": "urn:uuid:0"}})
     )
-    answers = list(check_files(checker(), [path]))
+    answers = list(check_files(checker(), [Path(path)]))
     assert [one.answer for one in answers] == [CONFORMS, VIOLATES]
     assert (answers[1].place, answers[1].violations[0].rule) == ("entry[1].resource", "reference")
 

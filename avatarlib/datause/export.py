@@ -72,7 +72,9 @@ def export(
     if folder.exists():
         raise InputError(f"{folder} is there already. Name a new folder")
     policies = policies or mii_policies()
-    covered = _Covered(Register(document.documents(source.resources("Consent"), "Consent"), policies), request, day)
+    consents = document.documents(source.resources("Consent"), "Consent")
+    consents = document.linked(consents, source.resources("Patient"))
+    covered = _Covered(Register(consents, policies), request, day)
     cohort = matching(request.cohort.query, source.resources, day)
     people = frozenset(person for person in cohort if covered.use(person))
     lines, not_covered = _collect(request, source, people, covered, key, day)
@@ -94,8 +96,11 @@ class _Covered:
 
     def resource(self, person: str, resource: dict) -> bool:
         """Return whether data of these days may be used: collected under a consent, or before it where it says so."""
-        if resource["resourceType"] == "Patient":
+        kind, roles = resource["resourceType"], self._register.policies.roles
+        if kind == "Patient":
             return True
+        if kind == "Media" and not self._all(person, roles.get("image", ()), self._day):
+            return False
         found = minimise.dates_of(resource)
         return bool(found) and all(self._collected(person, d) for when in found for d in (when.first, when.last))
 
@@ -105,9 +110,10 @@ class _Covered:
         if answers == {PERMIT}:
             return True
         # Nobody had signed yet: data from before a consent need a consent to just that.
-        return DENY not in answers and all(
-            self._register.permits(person, code, self._day).permitted for code in roles["use_retrospective"]
-        )
+        return DENY not in answers and self._all(person, roles["use_retrospective"], self._day)
+
+    def _all(self, person: str, codes: Sequence[str], day: date) -> bool:
+        return all(self._register.permits(person, code, day).permitted for code in codes)
 
 
 def _collect(

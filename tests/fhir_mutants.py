@@ -236,3 +236,54 @@ def _covers(value, wanted) -> bool:
     if isinstance(wanted, list):
         return isinstance(value, list) and all(any(_covers(one, part) for one in value) for part in wanted)
     return value == wanted
+
+
+_UNKNOWN = {"url": "https://example.org/unknown", "valueCode": "x"}
+
+
+def harmless(resource: dict) -> Iterator[tuple[str, dict]]:
+    """Yield variants that no profile forbids: unknown extensions of all values, ids, lists in another order."""
+    yield "extensions of values", _varied(resource, _extend_values)
+    yield "extensions of objects", _varied(resource, _extend_objects)
+    yield "ids", _varied(resource, _identify)
+    yield "order", _varied(resource, _reverse)
+
+
+def _varied(resource: dict, change) -> dict:
+    variant = copy.deepcopy(resource)
+    for key, value in list(variant.items()):
+        if key not in ("meta", "contained", "text", "extension", "modifierExtension"):
+            for inner in _list(value):
+                _visit(inner, change)
+    change(variant)
+    return variant
+
+
+def _visit(value, change) -> None:
+    if isinstance(value, dict):
+        for key, part in list(value.items()):
+            for inner in _list(part) if key not in ("extension", "modifierExtension") else []:
+                _visit(inner, change)
+        change(value)
+
+
+def _extend_values(obj: dict) -> None:
+    for key, value in list(obj.items()):
+        plain = not isinstance(value, dict | list) and not key.startswith("_") and f"_{key}" not in obj
+        if plain and key not in ("resourceType", "id", "url", "reference"):
+            obj[f"_{key}"] = {"extension": [_UNKNOWN]}
+
+
+def _extend_objects(obj: dict) -> None:
+    if not any(key.startswith("value") and "url" in obj for key in obj):
+        obj["extension"] = [*obj.get("extension", []), _UNKNOWN]
+
+
+def _identify(obj: dict) -> None:
+    obj.setdefault("id", "i1")
+
+
+def _reverse(obj: dict) -> None:
+    for key, value in obj.items():
+        if isinstance(value, list) and isinstance(value[0], dict) and f"_{key}" not in obj:
+            value.reverse()

@@ -5,6 +5,7 @@ from fhir_small import BASE, CORE, definition, element
 
 from avatarlib.errors import InputError
 from avatarlib.fhir import packages, profiles
+from avatarlib.fhir.adapt import loosened
 from avatarlib.fhir.checker import Checker, check_resource
 from avatarlib.fhir.profiles import Library, add, gather
 from avatarlib.fhir.snapshot import apply
@@ -85,3 +86,20 @@ def test_published_snapshots_follow_from_their_differentials(mirror):
                 different |= {(part["id"], key) for key in keys if part.get(key) != other.get(key)}
     assert profiles_ >= 200 and elements >= 10_000
     assert len(different) / elements < 0.005
+
+
+@pytest.mark.mirror
+def test_no_published_profile_allows_more_than_its_base(mirror):
+    held = gather(packages.named(["fhir_packages"]))
+    compared = 0
+    for definitions in held.held["StructureDefinition"].values():
+        for one in definitions:
+            base = held.profile(one.resource.get("baseDefinition", ""))
+            if base is None or one.resource.get("derivation") != "constraint":
+                continue
+            pairs: list[tuple[dict, dict]] = []
+            elements = profiles.snapshot(held, base.resource["url"])
+            apply(held, elements, one.resource["differential"]["element"], one.where, pairs)
+            compared += 1
+            assert [problem for before, after in pairs for problem in loosened(held, before, after)] == []
+    assert compared >= 30

@@ -10,6 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 KINDS = ("min", "max", "fixed", "pattern", "slice", "binding")
+# What is put where the profile allows nothing.
+_SAMPLES = {
+    "string": "x",
+    "code": "x",
+    "CodeableConcept": {"text": "x"},
+    "Identifier": {"value": "x"},
+    "HumanName": {"text": "x"},
+    "Address": {"text": "x"},
+    "Reference": {"display": "x"},
+    "Annotation": {"text": "x"},
+    "Extension": {"url": "https://example.org/x", "valueString": "x"},
+}
 
 
 @dataclass(frozen=True)
@@ -26,16 +38,56 @@ def mutants(resource: dict, elements: list[dict]) -> Iterator[Mutant]:
     by_id = {element["id"]: element for element in elements}
     for element in elements[1:]:
         ident = element["id"]
-        if ":" in ident:
-            if element.get("sliceName") and ":" not in ident.rpartition(".")[0]:
-                yield from _of_slice(resource, element, by_id)
-            continue
-        for kind, change in _changes(element):
-            for n in range(len(_holders(resource, ident, element))):
-                broken = copy.deepcopy(resource)
-                holder, key = _holders(broken, ident, element)[n]
-                if change(holder, key):
-                    yield Mutant(kind, ident, broken)
+        if ":" not in ident:
+            yield from _broken(resource, element, ident.split(".")[1:])
+        elif element.get("sliceName") and ":" not in ident.rpartition(".")[0]:
+            yield from _of_slice(resource, element, by_id)
+        elif ident.count(":") == 1:
+            yield from _in_slice(resource, element, by_id)
+
+
+def _broken(resource: dict, element: dict, steps: list[str], within=lambda resource: [resource]) -> Iterator[Mutant]:
+    """Yield mutants of an element that lies at a path (steps) in the objects that `within` finds in a resource."""
+    for kind, change in _changes(element):
+        for n in range(len(_holders(within(resource), steps))):
+            broken = copy.deepcopy(resource)
+            holder, key = _holders(within(broken), steps)[n]
+            if change(holder, key):
+                yield Mutant(kind, element["id"], broken)
+    value = next((_SAMPLES[kind["code"]] for kind in element.get("type", []) if kind["code"] in _SAMPLES), None)
+    if element["max"] == "0" and value is not None and not steps[-1].endswith("[x]"):
+        many = element.get("base", {}).get("max") != "1"
+        for n in range(len(_objects(within(resource), steps[:-1]))):
+            broken = copy.deepcopy(resource)
+            _objects(within(broken), steps[:-1])[n][steps[-1]] = [value] if many else value
+            yield Mutant("max", element["id"], broken)
+
+
+def _in_slice(resource: dict, element: dict, by_id: dict[str, dict]) -> Iterator[Mutant]:
+    """Yield mutants of an element of a slice's items, where these still belong to the slice after it."""
+    head, _, tail = element["id"].partition(":")
+    slice_id = f"{head}:{tail.partition('.')[0]}"
+    steps = tail.split(".")[1:]
+    marks = _marks(by_id[slice_id], by_id)
+    told = [path + leaf for path, value in marks for leaf in _leaves(value)]
+    shortest = min((len(path) for path in told), default=0)
+    if not told or any(path[: len(steps)] == steps or steps[: len(path)] == path for path in told) or not shortest:
+        return
+
+    def within(whole: dict) -> list[dict]:
+        items = [one for holder, key in _holders([whole], head.split(".")[1:]) for one in _list(holder[key])]
+        return [one for one in items if all(_has(one, path, value) for path, value in marks)]
+
+    yield from _broken(resource, element, steps, within)
+
+
+def _leaves(value) -> list[list[str]]:
+    """Return the paths of what a fixed value or pattern states."""
+    if isinstance(value, list):
+        return [path for one in value for path in _leaves(one)]
+    if isinstance(value, dict):
+        return [[key, *path] for key, part in value.items() for path in _leaves(part)]
+    return [[]]
 
 
 def _changes(element: dict):
@@ -52,14 +104,16 @@ def _changes(element: dict):
         yield "binding", _recode
 
 
-def _holders(resource: dict, ident: str, element: dict) -> list[tuple[dict, str]]:
-    """Return all (object, key) where an element is."""
-    objects = [resource]
-    steps = ident.split(".")[1:]
-    for step in steps[:-1]:
+def _objects(objects: list[dict], steps: list[str]) -> list[dict]:
+    for step in steps:
         inner = [value for obj in objects for key in _keys(obj, step) for value in _list(obj[key])]
         objects = [value for value in inner if isinstance(value, dict)]
-    return [(obj, key) for obj in objects for key in _keys(obj, steps[-1])]
+    return objects
+
+
+def _holders(objects: list[dict], steps: list[str]) -> list[tuple[dict, str]]:
+    """Return all (object, key) where an element is, below objects."""
+    return [(obj, key) for obj in _objects(objects, steps[:-1]) for key in _keys(obj, steps[-1])]
 
 
 def _keys(obj: dict, step: str) -> list[str]:
@@ -126,25 +180,25 @@ def _recoded(value):
 def _of_slice(resource: dict, element: dict, by_id: dict[str, dict]) -> Iterator[Mutant]:
     """Yield mutants without a required slice's items, and with one item too many."""
     owner = element["id"].rpartition(":")[0]
-    sliced = by_id[owner]
+    steps = owner.split(".")[1:]
     marks = _marks(element, by_id)
     if not marks:
         return
-    for n in range(len(_holders(resource, owner, sliced))):
-        holder, key = _holders(resource, owner, sliced)[n]
+    for n in range(len(_holders([resource], steps))):
+        holder, key = _holders([resource], steps)[n]
         if not isinstance(holder[key], list):
             continue
         inside = [one for one in holder[key] if all(_has(one, path, value) for path, value in marks)]
         if element["min"] >= 1 and inside:
             broken = copy.deepcopy(resource)
-            target, key = _holders(broken, owner, sliced)[n]
+            target, key = _holders([broken], steps)[n]
             target[key] = [one for one in target[key] if one not in inside]
             if not target[key]:
                 del target[key]
             yield Mutant("slice", element["id"], broken)
         if element["max"] == "1" and len(inside) == 1:
             broken = copy.deepcopy(resource)
-            target, key = _holders(broken, owner, sliced)[n]
+            target, key = _holders([broken], steps)[n]
             target[key].append(copy.deepcopy(inside[0]))
             yield Mutant("slice", element["id"], broken)
 
@@ -182,3 +236,54 @@ def _covers(value, wanted) -> bool:
     if isinstance(wanted, list):
         return isinstance(value, list) and all(any(_covers(one, part) for one in value) for part in wanted)
     return value == wanted
+
+
+_UNKNOWN = {"url": "https://example.org/unknown", "valueCode": "x"}
+
+
+def harmless(resource: dict) -> Iterator[tuple[str, dict]]:
+    """Yield variants that no profile forbids: unknown extensions of all values, ids, lists in another order."""
+    yield "extensions of values", _varied(resource, _extend_values)
+    yield "extensions of objects", _varied(resource, _extend_objects)
+    yield "ids", _varied(resource, _identify)
+    yield "order", _varied(resource, _reverse)
+
+
+def _varied(resource: dict, change) -> dict:
+    variant = copy.deepcopy(resource)
+    for key, value in list(variant.items()):
+        if key not in ("meta", "contained", "text", "extension", "modifierExtension"):
+            for inner in _list(value):
+                _visit(inner, change)
+    change(variant)
+    return variant
+
+
+def _visit(value, change) -> None:
+    if isinstance(value, dict):
+        for key, part in list(value.items()):
+            for inner in _list(part) if key not in ("extension", "modifierExtension") else []:
+                _visit(inner, change)
+        change(value)
+
+
+def _extend_values(obj: dict) -> None:
+    for key, value in list(obj.items()):
+        plain = not isinstance(value, dict | list) and not key.startswith("_") and f"_{key}" not in obj
+        if plain and key not in ("resourceType", "id", "url", "reference"):
+            obj[f"_{key}"] = {"extension": [_UNKNOWN]}
+
+
+def _extend_objects(obj: dict) -> None:
+    if not any(key.startswith("value") and "url" in obj for key in obj):
+        obj["extension"] = [*obj.get("extension", []), _UNKNOWN]
+
+
+def _identify(obj: dict) -> None:
+    obj.setdefault("id", "i1")
+
+
+def _reverse(obj: dict) -> None:
+    for key, value in obj.items():
+        if isinstance(value, list) and isinstance(value[0], dict) and f"_{key}" not in obj:
+            value.reverse()

@@ -8,6 +8,7 @@ from avatarlib.fhir.profiles import Library, add
 
 BASE = "https://fhir.avatarlib.example/test/"
 PROFILE = BASE + "StructureDefinition/pressure"
+OTHER = BASE + "StructureDefinition/other"
 DISTANCE = BASE + "StructureDefinition/distance"
 CODES = BASE + "CodeSystem/side"
 SIDES = BASE + "ValueSet/side"
@@ -161,6 +162,18 @@ def changed(change) -> dict:
     return resource
 
 
-def derived(changes: list[dict], kind: str = "Observation", url: str = BASE + "StructureDefinition/other") -> dict:
-    """A profile on R4's own type, with its snapshot."""
-    return derive(library(), definition(url, kind, CORE + kind, changes))
+def derived(changes: list[dict], *more: dict, kind: str = "Observation") -> dict:
+    """A profile on R4's own type, with its snapshot; `more` are definitions that it refers to."""
+    return derive(library(*more), definition(OTHER, kind, CORE + kind, changes))
+
+
+def observation(**facts) -> dict:
+    """An Observation with hardly anything but these facts."""
+    return {"resourceType": "Observation", "status": "final", "code": {"text": "x"}} | facts
+
+
+def answer(profile: dict, resource: dict, *more: dict, **options) -> tuple[str, list[str]]:
+    """The answer, and the rules that were broken or the messages of what is missing."""
+    (verdict,) = check_resource(checker(profile, *more), resource, OTHER, **options)
+    found = [one.rule for one in verdict.violations] or [one.message for one in verdict.missing]
+    return verdict.answer, found

@@ -398,3 +398,24 @@ def test_bad_calls(capsys, tmp_path):
         system.write_text(json.dumps({"resourceType": "CodeSystem", "url": "u", "concept": concepts}))
         code, text = run(capsys, tmp_path, broad("2020-01-01"), "--policies", str(system), policy="a")
         assert code == 2 and line in text
+
+
+def test_a_withdrawal_counts_however_it_names_the_person_and_a_consent_only_where_it_is_plain():
+    def naming(resource, patient):
+        return resource | {"patient": patient}
+
+    whole = broad("2022-03-01", (), id="w", kind="withdrawal")
+    for patient in (
+        {"reference": "Patient/17/_history/3"}, {"reference": "https://here.example/fhir/Patient/17"},
+        {"reference": "https://elsewhere.example/r4/Patient/17"},
+    ):  # fmt: skip
+        assert answer(register(broad("2020-01-01"), naming(whole, patient)), "8", "2023-01-01") == "deny"
+    far = naming(broad("2020-01-01"), {"reference": "https://elsewhere.example/r4/Patient/17"})
+    assert answer(register(far), "8", "2023-01-01") == "unknown"
+    assert answer(register(far), "8", "2023-01-01", person="https://elsewhere.example/r4/Patient/17") == "permit"
+    by_number = naming(whole, {"identifier": {"system": "urn:mr", "value": "4711"}})
+    found = document.documents([broad("2020-01-01"), by_number], "test")
+    patient = {"resourceType": "Patient", "id": "17", "identifier": [{"system": "urn:mr", "value": "4711"}, None, 7]}
+    strangers = [{"resourceType": "Patient", "id": "18", "identifier": "x"}, {"resourceType": "Patient"}]
+    reg = Register(document.linked(found, [patient, *strangers]), MII)
+    assert answer(reg, "8", "2023-01-01") == "deny" and answer(reg, "8", "2021-01-01") == "permit"

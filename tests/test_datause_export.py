@@ -10,10 +10,11 @@ from datetime import date, timedelta
 import pytest
 
 from avatarlib.cli import main
-from avatarlib.consent import build
+from avatarlib.consent import build, known, study
 from avatarlib.consent.policies import mii_policies
 from avatarlib.datause import minimise
 from avatarlib.datause.client import Client, ServerError
+from avatarlib.datause.cohort import picture_table
 from avatarlib.datause.export import export
 from avatarlib.datause.minimise import Rules, built
 from avatarlib.datause.patients import patients
@@ -142,6 +143,28 @@ def test_more_recipients_and_uses_need_more_consent(tmp_path):
         assert summary.consented == 0 and not (tmp_path / f"o{n}").exists()
 
 
+def test_pictures_need_their_own_policy_where_a_study_has_one(tmp_path):
+    eye = known.eye_study()
+    form = eye.form("https://fhir.avatarlib.example/eye-study/Questionnaire/eye-consent|1.0.0")
+    rows = []
+    for whose, pictures in (("with", True), ("without", False)):
+        answers = {module.code: module.code != "IMAGE" or pictures for module in form.modules}
+        rows += [
+            person(whose),
+            study.sign(eye, form, id=whose, person=whose, day=date(2025, 1, 1), answers=answers, profile="x"),
+        ]
+        rows.append({
+            "resourceType": "Media", "id": whose, "status": "completed", "subject": {"reference": f"Patient/{whose}"},
+            "modality": {"coding": [{"system": VARIABLES[-1]["system"], "code": "fundus"}]},
+            "createdDateTime": "2025-06-01", "content": {"contentType": "image/png"},
+        })  # fmt: skip
+    write_store(tmp_path / "s", rows)
+    summary = run(tmp_path / "s", tmp_path / "o", policies=eye.policies)
+    assert summary.given == {"Patient": 2, "Media": 1} and summary.not_covered == 1
+    names = Pseudonyms(KEY, "pressure-and-the-eye")
+    assert read(tmp_path / "o", "Media")[0]["subject"]["reference"] == f"Patient/{names.of('Patient', 'with')}"
+
+
 @pytest.mark.parametrize(
     "changes, line",
     [
@@ -260,7 +283,7 @@ def test_whatever_text_or_number_is_replaced_stays_behind():
                 ):  # fmt: skip
                     assert CANARY not in json.dumps(selected(put(resource, path, value)) or {}), path
                     tried += 1
-                for value in (159753486, -159753486, 1e308, float("inf"), True, None):
+                for value in (159753486, -159753486, 10**400, 1e308, float("inf"), float("nan"), True, None):
                     assert "159753486" not in json.dumps(selected(put(resource, path, value)) or {}), path
     assert tried > 500
 
@@ -440,6 +463,22 @@ def test_export_of_nobody_exits_with_1(capsys, tmp_path, key):
     code, told = command(capsys, "export", EXAMPLE, "--source", tmp_path / "s", "--key", key, "--day", "2026-07-15",
                          "--out", tmp_path / "o")  # fmt: skip
     assert code == 1 and "nothing was written" in told and not (tmp_path / "o").exists()
+
+
+def test_pictures_become_rows_of_an_image_folders_table(site, tmp_path):
+    run(site, tmp_path / "o", read_request(EXAMPLE))
+    table = picture_table(tmp_path / "o")
+    assert tuple(table.columns[:5]) == ("file_name", "person", "side", "sex", "modality")
+    assert len(table) == len(read(tmp_path / "o", "Media")) and table.file_name.is_unique
+    assert set(table.side) == {"left", "right"} and set(table.modality) == {"iris", "fundus"}
+    of = Pseudonyms(KEY, "pressure-and-the-eye")
+    for one in patients("site_a", 120, seed=7, day=DAY):
+        rows = table[table.person == of.of("Patient", one.id)]
+        if len(rows):
+            assert set(rows.high_blood_pressure) == {any(c.name == "hypertension" for c in one.conditions)}
+            assert set(rows.sex) == {one.sex} and len(rows) == 4 * len(one.images)
+    with pytest.raises(InputError, match="holds no Patient.ndjson"):
+        picture_table(tmp_path)
 
 
 def test_the_example_request_is_one():

@@ -5,7 +5,21 @@ import subprocess
 import sys
 
 import pytest
-from fhir_small import BASE, CODES, CORE, DISTANCE, LOINC, PROFILE, UCUM, changed, checker, concept, good, judge, library
+from fhir_small import (
+    BASE,
+    CODES,
+    CORE,
+    DISTANCE,
+    LOINC,
+    PROFILE,
+    UCUM,
+    changed,
+    checker,
+    concept,
+    good,
+    judge,
+    library,
+)
 
 from avatarlib.fhir.checker import CONFORMS, NOT_CHECKABLE, VIOLATES, Checker, check_resource
 
@@ -97,20 +111,33 @@ BAD = [
     ("other target within", put("encounter", {"reference": "#"}), "reference", "Observation.encounter"),
     ("target not contained", put("specimen", {"reference": "#s"}), "invariant", "Observation.specimen"),
     # extensions
-    ("extension's type", put("extension", 0, {"url": DISTANCE, "valueString": "x"}), "type", "extension[0].valueString"),
+    (
+        "extension's type",
+        put("extension", 0, {"url": DISTANCE, "valueString": "x"}),
+        "type",
+        "extension[0].valueString",
+    ),
     ("extension empty", put("extension", 0, {"url": DISTANCE}), "min", "Observation.extension[0]"),
     ("extension twice", lambda r: r["extension"].append(r["extension"][0]), "slice", "Observation"),
-    ("extension on a value", put("_status", {"extension": [{"url": DISTANCE, "valueCode": "x"}]}), "type",
-     "Observation.status.extension[0].valueCode"),
-    ("R4's own extension", put("_status", {"extension": [{"url": CORE + "data-absent-reason", "valueCode": "x"}]}),
-     "binding", "Observation.status.extension[0].valueCode"),
+    (
+        "extension on a value",
+        put("_status", {"extension": [{"url": DISTANCE, "valueCode": "x"}]}),
+        "type",
+        "Observation.status.extension[0].valueCode",
+    ),
+    (
+        "R4's own extension",
+        put("_status", {"extension": [{"url": CORE + "data-absent-reason", "valueCode": "x"}]}),
+        "binding",
+        "Observation.status.extension[0].valueCode",
+    ),
     ("extension without address", put("extension", 0, {"valueString": "x"}), "min", "Observation.extension[0]"),
     # invariants
     ("period backwards", put("effectivePeriod", {"start": "2025-02", "end": "2024"}), "invariant", "effectivePeriod"),
     ("unit without system", drop("component", 0, "valueQuantity", "system"), "invariant", SYSTOLIC),
     ("contained and unused", put("contained", [{"resourceType": "Patient", "id": "p"}]), "invariant", "Observation"),
     ("own invariant", drop("effectiveDateTime"), "invariant", "Observation"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("change", "rule", "path"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
@@ -122,19 +149,31 @@ def test_each_broken_rule_is_found_where_it_is(change, rule, path):
 
 FINE = [
     ("further items", lambda r: r["category"].append({"text": "x"})),
-    ("extension instead of a value", lambda r: r.update(_status={"extension": [{"url": "https://a.b", "valueCode": "x"}]})),
+    (
+        "extension instead of a value",
+        lambda r: r.update(_status={"extension": [{"url": "https://a.b", "valueCode": "x"}]}),
+    ),
     ("value only by extension", lambda r: (r.pop("status"), r.update(_status={"id": "x"}))),
     ("unknown extension", lambda r: r["extension"].append({"url": "https://example.org/x", "valueString": "x"})),
-    ("list with an extension alone", lambda r: r["code"].update(text="x", _text={"extension": [{"url": "https://a", "valueCode": "x"}]})),
+    (
+        "list with an extension alone",
+        lambda r: r["code"].update(text="x", _text={"extension": [{"url": "https://a", "valueCode": "x"}]}),
+    ),
     ("child code", put("bodySite", concept(CODES, "far-right"))),
-    ("one of two codings", put("bodySite", {"coding": [*concept(LOINC, "1-8")["coding"], *concept(CODES, "left")["coding"]]})),
+    (
+        "one of two codings",
+        put("bodySite", {"coding": [*concept(LOINC, "1-8")["coding"], *concept(CODES, "left")["coding"]]}),
+    ),
     ("target that nobody knows", put("subject", {"reference": "urn:uuid:5c0f0a0e-0000-4000-8000-000000000000"})),
     ("target only by identifier", put("subject", {"identifier": {"value": "x"}})),
-    ("contained and used", lambda r: r.update(contained=[{"resourceType": "Patient", "id": "p"}], subject={"reference": "#p"})),
+    (
+        "contained and used",
+        lambda r: r.update(contained=[{"resourceType": "Patient", "id": "p"}], subject={"reference": "#p"}),
+    ),
     ("year only", put("effectiveDateTime", "2025")),
     ("leap second", put("effectiveDateTime", "2016-12-31T23:59:60Z")),
     ("no optional part", drop("component", 1)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("change", [case[1] for case in FINE], ids=[case[0] for case in FINE])
@@ -205,6 +244,7 @@ def test_package_starts_fast():
     code = "import time; t = time.perf_counter(); import avatarlib.fhir.checker; print(time.perf_counter() - t)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(run.stdout) < 1.0
-    code = "import sys, avatarlib.fhir.checker; print([m for m in ('torch', 'fhir.resources', 'fhirpathpy') if m in sys.modules])"
+    heavy = "[m for m in ('torch', 'fhir.resources', 'fhirpathpy') if m in sys.modules]"
+    code = f"import sys, avatarlib.fhir.checker; print({heavy})"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == []

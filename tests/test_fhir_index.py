@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import pytest
-from test_fhir_packages import package
+from test_fhir_packages import pack, package
 
 from avatarlib.cli import main
 from avatarlib.errors import InputError
@@ -113,6 +113,14 @@ def test_a_failure_leaves_the_older_index(tmp_path):
     assert main(["fhir", "index", str(bad), "--out", str(place)]) == 2
     assert place.read_bytes() == before and len(list(tmp_path.iterdir())) == 3
     assert main(["fhir", "index", str(good), "--out", str(tmp_path / "nowhere" / "x")]) == 2
+
+
+def test_a_hostile_archive_gives_one_line_and_no_file(tmp_path, capsys):
+    path = pack(tmp_path / "evil.tgz", [("package/../../evil.json", b"{}")])
+    assert main(["fhir", "index", str(path), "--out", str(tmp_path / "i.sqlite")]) == 2
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and "evil.tgz" in shown and "leads out" in shown
+    assert [found.name for found in tmp_path.iterdir()] == ["evil.tgz"]
 
 
 def test_an_unseen_package_needs_no_code(tmp_path, capsys):
@@ -257,3 +265,14 @@ def test_the_mirror_is_indexed_in_time(mirror, tmp_path):
         index.build(found, tmp_path / "i.sqlite").close()
         seconds.append(time.perf_counter() - begin)
     assert min(seconds) <= 5, seconds
+
+
+def test_language_is_told_as_translations_declare_it(mirror):
+    told = Counter()
+    for package_ in packages.named(["fhir_packages"]):
+        for entry in packages.entries(package_):
+            for row in entry.resource.get("snapshot", {}).get("element", []):
+                for text, code in texts._translations(row.get("_short")):
+                    told[texts.language_of(text) or "untold", code[:2]] += 1
+    right, wrong = told["de", "de"] + told["en", "en"], told["de", "en"] + told["en", "de"]
+    assert wrong / (right + wrong) <= 0.03 and right >= 250

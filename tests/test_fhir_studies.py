@@ -103,7 +103,7 @@ def address(server):
 
 def test_records_from_a_hub_are_annotated_as_those_from_a_file(server, phrases):
     own = studies.labelled_studies()
-    served = [studies.study(one) for one in hub.records(address(server), [one.identifier for one in own])]
+    served = [studies.study(one) for one in hub.records([one.identifier for one in own], hub=address(server))]
     assert [one.identifier for one in served] == [one.identifier for one in own]
     assert [set(studies.annotate(one, phrases)) for one in served] == [
         set(studies.annotate(one, phrases)) for one in own
@@ -112,10 +112,10 @@ def test_records_from_a_hub_are_annotated_as_those_from_a_file(server, phrases):
 
 def test_a_busy_hub_is_asked_again(server):
     server.busy = 2
-    assert len(list(hub.records(address(server), ["SYN-01"], wait=0.01))) == 1 and len(server.asked) == 3
+    assert len(list(hub.records(["SYN-01"], hub=address(server), wait=0.01))) == 1 and len(server.asked) == 3
     server.busy = 99
     with pytest.raises(InputError, match="SYN-01: no record .status 503"):
-        list(hub.records(address(server), ["SYN-01"], wait=0.01))
+        list(hub.records(["SYN-01"], hub=address(server), wait=0.01))
     assert len(server.asked) == 3 + 1 + hub.RETRIES
 
 
@@ -131,7 +131,7 @@ def test_a_busy_hub_is_asked_again(server):
 )
 def test_wrong_answers(server, name, text):
     with pytest.raises(InputError, match=text):
-        list(hub.records(address(server), [name], wait=0.01))
+        list(hub.records([name], hub=address(server), wait=0.01))
     assert len(server.asked) == 1 and server.asked[0].count("/") == 3, "no name leads to another place"
 
 
@@ -139,6 +139,6 @@ def test_wrong_addresses(server):
     server.shutdown()
     server.server_close()
     with pytest.raises(InputError, match="no record"):
-        list(hub.records(address(server), ["a"], timeout=1, wait=0.01))
+        list(hub.records(["a"], hub=address(server), timeout=1, wait=0.01))
     with pytest.raises(InputError, match="is no address"):
-        list(hub.records("file:///etc", ["passwd"]))
+        list(hub.records(["passwd"], hub="file:///etc"))

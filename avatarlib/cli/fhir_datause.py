@@ -70,7 +70,8 @@ def _consent(options: argparse.Namespace) -> int:
 
     day = dates.day(options.day, "--day")
     policies = policies_with(options.policy, options.policies)
-    decision = Register(document.read_documents(options.file), policies).permits(options.person, options.policy, day)
+    documents = document.read_documents(options.file, options.person)
+    decision = Register(documents, policies).permits(options.person, options.policy, day)
     print(f"{decision.answer}: {decision.reason}")
     return 0 if decision.permitted else 1
 

@@ -10,16 +10,17 @@
 5. Whatever is vague counts against permission. A partial date begins as late as it can, and for a denial as early. A
    rule under conditions (people, acts, purposes, data) permits nothing and denies all that it names. A rule that names
    nothing permits nothing; it denies where it has no exceptions, as a withdrawal of everything does, and a refusal.
-   Such a blanket denial holds for its own domain where it names one and other documents speak of the policy.
+   Such a blanket denial holds for its own domain where it names one and other documents speak of the policy. Where a
+   person is named by an address on some server, the document can forbid for whoever has that id here, not permit.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from avatarlib.consent.dates import quoted, years_later
-from avatarlib.consent.document import Document, Provision, person_key
+from avatarlib.consent.document import Document, Provision, elsewhere, person_key
 from avatarlib.consent.policies import Policies
 
 PERMIT, DENY, UNKNOWN = "permit", "deny", "unknown"
@@ -44,10 +45,14 @@ class Register:
 
     def __init__(self, documents: Iterable[Document], policies: Policies):
         self.policies = policies
+        self._said: dict[tuple[str, str, date], Decision] = {}
         self._of: dict[str, list[Document]] = defaultdict(list)
         for document in documents:
             if document.status in ("active", "rejected"):
                 self._of[document.person].append(document)
+                if id := elsewhere(document):  # it may be about this server's person: then it can forbid, not permit
+                    kind = "partial withdrawal" if document.kind == "consent" else document.kind
+                    self._of[id].append(replace(document, kind=kind))
 
     def people(self) -> list[str]:
         """Return everybody who signed anything."""
@@ -70,9 +75,15 @@ class Register:
         day
             The answer holds for the whole day.
         """
-        answers = [self._one(person_key(person), leaf, day) for leaf in self.policies.leaves(policy)]
+        answers = [self._known(person_key(person), leaf, day) for leaf in self.policies.leaves(policy)]
         order = (DENY, UNKNOWN, PERMIT)
         return min(answers, key=lambda decision: order.index(decision.answer))
+
+    def _known(self, person: str, policy: str, day: date) -> Decision:
+        key = (person, policy, day)
+        if key not in self._said:
+            self._said[key] = self._one(*key)
+        return self._said[key]
 
     def _one(self, person: str, policy: str, day: date) -> Decision:
         keys = frozenset((self.policies.system, name) for name in self.policies.names(policy))

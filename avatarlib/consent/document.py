@@ -1,7 +1,7 @@
 """Consent documents: FHIR Consent resources as strict, small records; whatever can't be understood permits nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from avatarlib.consent.dates import Days, days, quoted
@@ -74,33 +74,60 @@ class Document:
 
 
 def person_key(text: str) -> str:
-    """Return one spelling for the references of a person on the same server.
+    """Return one spelling for the references of a person on the same server; a version of the record is left out.
 
     Examples
     --------
-    >>> person_key("Patient/17"), person_key("17")
-    ('17', '17')
+    >>> person_key("Patient/17"), person_key("17"), person_key("Patient/17/_history/2")
+    ('17', '17', '17')
     """
-    return text.removeprefix("Patient/")
+    return text.partition("/_history/")[0].removeprefix("Patient/")
 
 
-def read_documents(path: Path) -> list[Document]:
+def elsewhere(document: Document) -> str | None:
+    """Return the id of the person where the reference is an address on some server ("https://…/Patient/17": "17")."""
+    before, sign, id = document.person.rpartition("/Patient/")
+    return id if sign and "://" in before else None
+
+
+def read_documents(path: Path, person: str | None = None) -> list[Document]:
     """Return the consent documents of a file or folder (`avatarlib.fhir.stream.read_resources`).
+
+    Parameters
+    ----------
+    person
+        Keep only documents that may be this person's; all are read and understood, however many there are.
 
     Raises
     ------
     InputError
         The file is not such JSON, a consent is not understood, or there is none.
     """
-    found = [read_document(f.resource, f.where) for f in stream.read_resources(Path(path)) if _is_consent(f.resource)]
-    if not found:
+    kept, any_there = [], False
+    for found in stream.read_resources(Path(path)):
+        if _is_consent(found.resource):
+            document, any_there = read_document(found.resource, found.where), True
+            if person is None or person_key(person) in (document.person, elsewhere(document)):
+                kept.append(document)
+    if not any_there:
         raise InputError(f"{path} holds no Consent resource")
-    return found
+    return kept
 
 
 def documents(resources: Iterable[dict], where: str) -> list[Document]:
     """Return the consent documents among resources."""
     return [read_document(r, f"{where}: Consent/{quoted(r.get('id'))}") for r in resources if _is_consent(r)]
+
+
+def linked(documents: Iterable[Document], patients: Iterable[dict]) -> list[Document]:
+    """Return documents with persons who are named by an identifier named by the id of the Patient who carries it."""
+    ids: dict[str, str] = {}
+    for patient in patients:
+        listed = patient.get("identifier")
+        for found in listed if isinstance(listed, list) else ():
+            if isinstance(found, dict) and isinstance(patient.get("id"), str):
+                ids[f"{found.get('system')}|{found.get('value')}"] = patient["id"]
+    return [replace(document, person=ids.get(document.person, document.person)) for document in documents]
 
 
 def read_document(resource: dict, where: str) -> Document:

@@ -1,5 +1,6 @@
 """Find the policies that a code belongs to: those of a file, the broad consent's, or the eye study's."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from avatarlib.consent.dates import quoted
@@ -7,7 +8,7 @@ from avatarlib.consent.policies import Policies, mii_policies, read_policies
 from avatarlib.consent.study import EYE_STUDY, Domain, read_domain
 from avatarlib.errors import InputError
 from avatarlib.fhir import stream
-from avatarlib.fhir.packages import EMBEDDED, named
+from avatarlib.fhir.packages import EMBEDDED, Package, entries, named
 
 
 def policies_with(code: str, file: Path | None = None) -> Policies:
@@ -51,3 +52,17 @@ def read_policies_file(file: Path) -> Policies:
 def eye_study() -> Domain:
     """Return the consent domain of the eye study, from the embedded package."""
     return read_domain(next(package for package in named([EMBEDDED]) if package.name == EYE_STUDY))
+
+
+def policy_systems(packages: Iterable[Package]) -> list[tuple[dict, str]]:
+    """Return the CodeSystems of consent policies among packages, and where each is.
+
+    They are those that `Consent.provision` is bound to in the profiles: the broad consent's and the eye study's.
+    """
+    wanted = {mii_policies().system, eye_study().policies.system}
+    found = (entry for package in packages for entry in entries(package))
+    return [
+        (entry.resource, entry.where)
+        for entry in found
+        if entry.resource["resourceType"] == "CodeSystem" and entry.resource.get("url") in wanted
+    ]

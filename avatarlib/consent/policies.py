@@ -12,7 +12,17 @@ from avatarlib.consent.dates import quoted
 from avatarlib.errors import InputError
 
 MII = Path(__file__).with_name("mii.yml")
-ROLES = ("collect", "use", "use_retrospective", "use_outside_gdpr", "pool", "insurance", "contact", "biosample")
+ROLES = (
+    "collect",
+    "use",
+    "use_retrospective",
+    "use_outside_gdpr",
+    "pool",
+    "insurance",
+    "contact",
+    "biosample",
+    "image",
+)
 _YEARS = re.compile(r"P(\d{1,3})Y", re.ASCII)
 DEEPEST = 20
 

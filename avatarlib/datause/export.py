@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 
 from avatarlib.consent import document, options
@@ -73,7 +72,9 @@ def export(
     if folder.exists():
         raise InputError(f"{folder} is there already. Name a new folder")
     policies = policies or mii_policies()
-    covered = _Covered(Register(document.documents(source.resources("Consent"), "Consent"), policies), request, day)
+    consents = document.documents(source.resources("Consent"), "Consent")
+    consents = document.linked(consents, source.resources("Patient"))
+    covered = _Covered(Register(consents, policies), request, day)
     cohort = matching(request.cohort.query, source.resources, day)
     people = frozenset(person for person in cohort if covered.use(person))
     lines, not_covered = _collect(request, source, people, covered, key, day)
@@ -89,27 +90,30 @@ class _Covered:
     def __init__(self, register: Register, request: Request, day: date):
         self._register, self._day, self._options = register, day, request.options()
         options.required(self._options, register.policies)  # fails where nobody can have consented
-        self._collected = lru_cache(maxsize=None)(self._collected_on)
 
     def use(self, person: str) -> bool:
         return options.permits(self._register, person, self._options, self._day).permitted
 
     def resource(self, person: str, resource: dict) -> bool:
         """Return whether data of these days may be used: collected under a consent, or before it where it says so."""
-        if resource["resourceType"] == "Patient":
+        kind, roles = resource["resourceType"], self._register.policies.roles
+        if kind == "Patient":
             return True
+        if kind == "Media" and not self._all(person, roles.get("image", ()), self._day):
+            return False
         found = minimise.dates_of(resource)
         return bool(found) and all(self._collected(person, d) for when in found for d in (when.first, when.last))
 
-    def _collected_on(self, person: str, day: date) -> bool:
+    def _collected(self, person: str, day: date) -> bool:
         roles = self._register.policies.roles
         answers = {self._register.permits(person, code, day).answer for code in roles["collect"]}
         if answers == {PERMIT}:
             return True
         # Nobody had signed yet: data from before a consent need a consent to just that.
-        return DENY not in answers and all(
-            self._register.permits(person, code, self._day).permitted for code in roles["use_retrospective"]
-        )
+        return DENY not in answers and self._all(person, roles["use_retrospective"], self._day)
+
+    def _all(self, person: str, codes: Sequence[str], day: date) -> bool:
+        return all(self._register.permits(person, code, day).permitted for code in codes)
 
 
 def _collect(

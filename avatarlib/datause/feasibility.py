@@ -80,6 +80,7 @@ class Site:
     def __init__(self, name: str, folder: Path, policies: Policies | None = None):
         self.name, self.store, self.counts = name, Store(folder), Counts()
         consents = document.documents(self.store.resources("Consent"), name)
+        consents = document.linked(consents, self.store.resources("Patient"))
         self._register = Register(consents, policies or mii_policies())
 
     def people(self, query: Query, chosen: options.Options, day: date) -> frozenset[str]:

@@ -5,7 +5,6 @@ extension, contained resource, note, display or reference to anybody but the pse
 numbers lose what is beyond plausible size, dates are coarsened or moved.
 """
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -134,7 +133,7 @@ def _version(value: dict, system: str, code: str) -> dict:
 def _quantity(value, taking: _Taking) -> dict | None:
     number, unit = (value.get(key) if isinstance(value, dict) else None for key in ("value", "code"))
     plain = isinstance(number, int | float) and not isinstance(number, bool)
-    if not plain or not math.isfinite(number) or abs(number) >= LARGEST_VALUE or value.get("system") != UCUM:
+    if not plain or not abs(number) < LARGEST_VALUE or value.get("system") != UCUM:
         return None
     if not isinstance(unit, str) or not _UNIT.fullmatch(unit):
         return None
@@ -201,10 +200,10 @@ def problem(kind: str, elements: Sequence[str], system: str | None, codes: Seque
             return f"elements: of {kind} these can be had: {', '.join(ELEMENTS[kind])}; not {element[:40]!r}"
     missing = [element for element in NEEDED[kind] if element not in elements]
     if missing:
-        return f"elements: a {kind} is not one without {' and '.join(missing)}: name it"
+        return f"elements: without {' and '.join(missing)} it is no {kind}: name it"
     if kind in CODED and not (system and codes):
         return f"name system and codes of the {kind}: 'all' is no purpose"
-    return f"a {kind} is chosen by no codes: remove them" if kind not in CODED and (system or codes) else None
+    return f"{kind} is chosen by no codes: remove them" if kind not in CODED and (system or codes) else None
 
 
 def dates_of(resource: dict) -> list[Days]:

@@ -122,7 +122,7 @@ class Variable(Section):
     elements: tuple[Short, ...] = Field(min_length=1, max_length=30, description="elements")
     system: System | None = Field(None, description="system of the codes")
     codes: tuple[Code, ...] = Field((), max_length=500, description="codes")
-    digits: int | None = Field(None, ge=0, le=6, description="values rounded to digits")
+    digits: int | None = Field(None, ge=-3, le=6, description="values rounded to digits after the point, -1: to tens")
 
     @model_validator(mode="after")
     def _known(self):

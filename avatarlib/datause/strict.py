@@ -32,7 +32,10 @@ def checked(model: type[Model], value: Mapping, where: str) -> Model:
     try:
         return model.model_validate(_frozen(value))
     except ValidationError as error:
-        problems = [_problem(found) for found in error.errors(include_url=False)]
+        errors = error.errors(include_url=False)
+    # A list whose elements are wrong is not also too short.
+    within = {found["loc"][:n] for found in errors for n in range(len(found["loc"]))}
+    problems = [_problem(found) for found in errors if found["loc"] not in within]
     more = f"; and {len(problems) - MOST_SHOWN} more" if len(problems) > MOST_SHOWN else ""
     raise InputError(f"{where}: " + "; ".join(problems[:MOST_SHOWN]) + more)
 

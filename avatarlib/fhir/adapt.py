@@ -40,9 +40,12 @@ def derive(library: Library, profile: dict, where: str = "profile") -> dict:
     if base[0]["path"] != profile["type"]:
         raise InputError(f"{where}: type is {profile['type']}, but the base is a profile of {base[0]['path']}")
     pairs: list[tuple[dict, dict]] = []
-    elements = apply(library, base, changes, where, pairs)
-    found = [problem for before, after in pairs for problem in loosened(library, before, after)]
-    found += _crowded(elements)
+    try:
+        elements = apply(library, base, changes, where, pairs)
+        found = [problem for before, after in pairs for problem in loosened(library, before, after)]
+        found += _crowded(elements)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: the differential is malformed ({type(error).__name__}: {error})") from None
     if found:
         more = f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
         raise InputError(f"{where}: allows more than its base: {'; '.join(found[:MOST_SHOWN])}{more}")

@@ -16,17 +16,17 @@ WAIT = 0.5  # seconds before the second try; doubled before each further one
 AGAIN = (429, 500, 502, 503, 504)
 
 
-def records(hub: str, identifiers: Iterable[str], *, timeout: float = 30.0, wait: float = WAIT) -> Iterator[dict]:
+def records(identifiers: Iterable[str], *, hub: str = HUB, timeout: float = 30.0, wait: float = WAIT) -> Iterator[dict]:
     """Yield the study records of a hub, one request each, in the order asked for.
 
     Only the hub itself is asked: a redirection is an error. A server that is busy is asked again, `RETRIES` times.
 
     Parameters
     ----------
+    identifiers
+        Of records, as the hub names them.
     hub
         Address below which records lie by identifier, http or https.
-    identifiers
-        Of records, such as "DRKS00000001".
     timeout
         Seconds without an answer after which a try has failed.
     wait

@@ -128,20 +128,29 @@ def _filled(connection: sqlite3.Connection, packages: Iterable[Package]) -> sqli
                     own = elements.rows(entry)
                     connection.execute(f"INSERT INTO profiles VALUES ({'?, ' * 9}?)", _profile(entry, len(own)))
                     found += own
-        for url, included in displays.items():
-            shown = [text for system, own in included for text in ([own] if own else systems.get(system, ()))]
-            connection.executemany("INSERT INTO displays VALUES (?, ?)", ((url, text) for text in dict.fromkeys(shown)))
+        shown = {
+            url: list(
+                dict.fromkeys(text for system, own in included for text in ([own] if own else systems.get(system, ())))
+            )
+            for url, included in displays.items()
+        }
+        connection.executemany(
+            "INSERT INTO displays VALUES (?, ?)", ((url, text) for url in shown for text in shown[url])
+        )
         found = [_with_value_set(row, value_sets) for row in found]
         elsewhere = _texts_by_path(found)
         marks = ", ".join("?" * len(COLUMNS))
         connection.executemany(f"INSERT INTO elements VALUES ({marks})", map(attrgetter(*COLUMNS), found))
         connection.executemany(
             "INSERT INTO words (rowid, name, path, profile, text, elsewhere, more) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((number, *_words(row, elsewhere)) for number, row in enumerate(found, 1)),
+            ((number, *_words(row, elsewhere, shown)) for number, row in enumerate(found, 1)),
         )
         connection.executemany(
             "INSERT INTO parts (rowid, text) VALUES (?, ?)",
-            ((number, texts.fold(f"{row.element} {row.text_de} {row.short}")) for number, row in enumerate(found, 1)),
+            (
+                (number, texts.fold(f"{row.element} {row.profile} {row.text_de} {row.short}"))
+                for number, row in enumerate(found, 1)
+            ),
         )
     return connection
 
@@ -173,10 +182,11 @@ def _texts_by_path(rows: list[Row]) -> dict[str, str]:
     return {path: " ".join(texts) for path, texts in found.items()}
 
 
-def _words(row: Row, elsewhere: dict[str, str]) -> tuple[str, ...]:
+def _words(row: Row, elsewhere: dict[str, str], shown: dict[str, list[str]]) -> tuple[str, ...]:
     """Return the searched columns of a row: own name, path above it, profile, short texts, others' texts, the rest."""
     above, _, own = row.element.rpartition(".")
     short = " ".join(dict.fromkeys((row.text_de, row.text_en, row.short, row.about)))
-    more = f"{row.definition[:400]} {row.codes} {row.value_set.rpartition('/')[2]}"
+    codes = " ".join(shown.get(row.value_set.partition("|")[0], ()))
+    more = f"{row.definition[:400]} {row.codes} {row.value_set.rpartition('/')[2]} {codes}"
     others = "" if row.kind == "logical" else elsewhere.get(SLICE.sub("", row.element), "")
     return tuple(" ".join(texts.words(text)) for text in (own, above, row.profile, short, others, more))

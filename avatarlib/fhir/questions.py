@@ -31,7 +31,7 @@ def answers(index: sqlite3.Connection, name: str, limit: int = 10, *, lexicon: b
     index
         What `index.build` gives.
     name
-        A list of `questions.yml`: "fhir_packages", "later" and "fresh" (for these packages too) or "embedded".
+        A list of `questions.yml`: "fhir_packages"; "later", "fresh", "last" (for these packages too); "embedded".
     limit, lexicon
         As `search` takes them.
     """

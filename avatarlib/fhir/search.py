@@ -11,7 +11,7 @@ from avatarlib.fhir.tables import read_table
 QUERY_CHARACTERS = 500
 SAME = 2  # how many rows of one element, in several profiles, a page shows
 CANDIDATES = 400
-PART_LETTERS = 4  # of a part of a compound, at least
+PART_LETTERS = 4  # of the first part of a compound, at least; the second may have lost one with its ending
 # Weights of the columns name, path, profile, text, elsewhere, more of `words`, for BM25; and of what changes its score.
 WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.5, 1.0)
 SYNONYM = 0.6
@@ -137,7 +137,7 @@ def _parts(index: sqlite3.Connection, alternatives: dict[str, float]) -> list[di
     (word, *others) = alternatives
     if others or len(word) < 2 * PART_LETTERS or " " in word or _matches(index, word):
         return [alternatives]
-    for at in range(len(word) - PART_LETTERS, PART_LETTERS - 1, -1):
+    for at in range(len(word) - PART_LETTERS + 1, PART_LETTERS - 1, -1):
         for first in (word[:at], word[: at - 1] if word[at - 1] == "s" else word[:at]):
             parts = [terms(first), terms(word[at:])]
             if all(len(part) == 1 and (len(part[0]) > 1 or _matches(index, next(iter(part[0])))) for part in parts):

@@ -11,7 +11,7 @@ _DAY = r"(0[1-9]|[1-2][0-9]|3[0-1])"
 _TOKEN = r"[^\s]+(\s[^\s]+)*"
 # The forms are those of the page "Data types" of R4 (4.0.1).
 _TEXTS = {
-    "base64Binary": r"(\s*([0-9a-zA-Z+/=]){4}\s*)+",
+    "base64Binary": r"[0-9a-zA-Z+/=\s]*",
     "canonical": r"\S*",
     "code": _TOKEN,
     "date": rf"{_YEAR}(-(0[1-9]|1[0-2])(-{_DAY})?)?",
@@ -54,6 +54,8 @@ def problem(kind: str, value: Any) -> str:
         return "must not be empty"
     if not _FORMS[kind].fullmatch(value):
         return f"has not the form of {kind}"
+    if kind == "base64Binary" and len("".join(value.split())) % 4:
+        return "has not the form of base64Binary"
     if kind in _DATES and len(value) >= 10:
         try:
             date.fromisoformat(value[:10])

@@ -11,8 +11,9 @@ from avatarlib.fhir.checker.run import Run, nowhere
 from avatarlib.fhir.checker.terminology import Terminology
 from avatarlib.fhir.checker.verdict import Verdict, verdict
 from avatarlib.fhir.profiles import Library
-from avatarlib.fhir.stream import read_resources
+from avatarlib.fhir.stream import Found, parse, read_resources
 
+LARGEST_BUNDLE = 32 << 20  # bytes; a larger one is never held whole
 MOST_ADDRESSES = 1_000_000  # of one Bundle's entries; what references to later ones point to stays unknown
 
 
@@ -30,7 +31,6 @@ class Checker:
         self.terminology = Terminology(library)
         self._compiled: dict[str, tree.Profile | None] = {}
         self._bases: dict[str, tree.Profile] = {}
-        self._open: list[tuple[str, int]] = []
 
     def base(self, kind: str) -> tree.Profile:
         """Return R4's own structure of a type, without the invariants that only its definition states."""
@@ -61,9 +61,8 @@ class Checker:
         kind = found.resource.get("type")
         if not isinstance(kind, str) or found.resource.get("kind") == "logical":
             raise InputError(f"{found.where}: is no profile of a FHIR type, so that no resource can be checked by it")
-        elements = profiles.snapshot(self.library, canonical)
         try:
-            built = tree.build(canonical, kind, elements)
+            built = tree.build(canonical, kind, profiles.snapshot(self.library, canonical))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{found.where}: the snapshot does not hold together ({error})") from None
         for node in built.nodes.values():
@@ -80,20 +79,15 @@ class Checker:
 
     def against(self, run: Run, have: dict, canonical: str, path: str) -> None:
         """Check a value against a profile that something names; note it as missing where it is not at hand."""
-        key = canonical, id(have)
-        if key in self._open:
-            return  # a definition that names itself
+        if not run.first(have, canonical):
+            return
         found = self.compiled(canonical)
         if found is None and canonical in r4.tables()["extensions"]:
             rules.core_extension(self, run, have, canonical, path)
         elif found is None:
             run.lacks(path, "profile", f"definition {canonical}")
         else:
-            self._open.append(key)
-            try:
-                walk.profile(self, run, have, found, path)
-            finally:
-                self._open.pop()
+            walk.profile(self, run, have, found, path)
 
     def meets(self, run: Run, resource: dict, canonical: str) -> bool | None:
         """Return whether a resource meets a profile, or None where that can't be checked."""
@@ -161,9 +155,7 @@ def check_resource(
         elif checker.kind_of(canonical) not in ("", kind):
             run.wrong(kind, "type", f"profile {canonical} is one of {checker.kind_of(canonical)}")
         else:
-            checker.against(run, resource, canonical, kind)
-            if checker.compiled(canonical) is None:  # what R4 forbids no profile can allow
-                walk.profile(checker, run, resource, checker.base(kind), kind)
+            _walk(checker, run, resource, canonical)
         if strict:
             run.missing += run.unverified
             run.unverified.clear()
@@ -171,10 +163,23 @@ def check_resource(
     return answers
 
 
+def _walk(checker: Checker, run: Run, resource: dict, canonical: str) -> None:
+    kind = resource["resourceType"]
+    try:
+        checker.against(run, resource, canonical, kind)
+        if checker.compiled(canonical) is None:  # what R4 forbids no profile can allow
+            walk.profile(checker, run, resource, checker.base(kind), kind)
+    except RecursionError:
+        run.lacks(kind, "type", "it is nested too deeply to be checked")
+
+
 def check_files(
     checker: Checker, paths: Iterable[Path], profile: str | None = None, *, strict: bool = False
 ) -> Iterator[Verdict]:
     """Check the resources of files, folders and archives, one in memory at a time.
+
+    Of a Bundle its entries are checked, and itself where it names a profile, is no larger than 32 MiB and lies in no
+    archive.
 
     Raises
     ------
@@ -187,8 +192,21 @@ def check_files(
             empty = False
             where = {"file": found.file, "place": found.place}
             yield from check_resource(checker, found.resource, profile, around=around, strict=strict, **where)
+        for bundle in _bundles(path):
+            empty = False
+            yield from check_resource(checker, bundle.resource, around=around, strict=strict, file=bundle.file)
         if empty:
             raise InputError(f"{path}: holds no FHIR resource (.json or .ndjson)")
+
+
+def _bundles(path: Path) -> Iterator[Found]:
+    """Yield the Bundles that name a profile of their own, whole."""
+    files = sorted(path.rglob("*.json")) if path.is_dir() else [path] if path.suffix == ".json" else []
+    for file in files:
+        if file.stat().st_size <= LARGEST_BUNDLE:
+            resource = parse(file.read_bytes(), str(file))
+            if resource.get("resourceType") == "Bundle" and claimed(resource) != [r4.CORE + "Bundle"]:
+                yield Found(str(file), "", resource)
 
 
 class Around:

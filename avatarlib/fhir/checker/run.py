@@ -29,6 +29,7 @@ class Run:
     violations: list[Finding] = field(default_factory=list)
     missing: list[Finding] = field(default_factory=list)
     unverified: list[Finding] = field(default_factory=list)
+    _done: set[tuple[int, object]] = field(default_factory=set)
 
     @cached_property
     def has_companions(self) -> bool:
@@ -51,6 +52,13 @@ class Run:
     def lacks(self, path: str, rule: str, message: str) -> None:
         """Note what would be needed to check something."""
         self.missing.append(Finding(path, rule, message))
+
+    def first(self, have: dict, what: object) -> bool:
+        """Return whether a value is met with a definition for the first time: a second time finds nothing new."""
+        key = id(have), what
+        new = key not in self._done
+        self._done.add(key)
+        return new
 
     def apart(self, resource: dict | None = None) -> "Run":
         """Return a run of its own for a trial, or for another resource within the same root."""

@@ -102,7 +102,9 @@ INVARIANTS: dict[str, Callable[[Any, dict], bool]] = {
     "cpt-2": _needs("value", "system"),
     "dom-2": _without("contained"),
     "dom-3": _used,
-    "dom-4": lambda value, root: _without("meta", "versionId")(value, root) and _without("meta", "lastUpdated")(value, root),
+    "dom-4": lambda value, root: (
+        _without("meta", "versionId")(value, root) and _without("meta", "lastUpdated")(value, root)
+    ),
     "dom-5": _without("meta", "security"),
 }
 _HUMAN = {

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from avatarlib.errors import InputError
 from avatarlib.fhir import r4
 from avatarlib.fhir.checker.codes import impossible
 from avatarlib.fhir.profiles import Library
@@ -60,7 +61,12 @@ class Terminology:
         if len(self._answers) > MOST_KEPT:  # a large Bundle may hold any number of codes
             self._answers.clear()
         if key not in self._answers:
-            self._answers[key] = self._member(value_set, system, code, ())
+            try:
+                self._answers[key] = self._member(value_set, system, code, ())
+            except (AttributeError, TypeError, KeyError):
+                found = self._library.find("ValueSet", value_set)
+                place = found.where if found else value_set
+                raise InputError(f"{place}: the value set, or a code system that it draws from, is malformed") from None
         return self._answers[key]
 
     def _member(self, value_set: str, system: str | None, code: str, open_sets: tuple[str, ...]) -> Answer:

@@ -133,7 +133,15 @@ def build(url: str, kind: str, elements: Iterable[dict]) -> Profile:
     return Profile(url, kind, root, nodes)
 
 
+_SHAPES = {"path": str, "min": int, "max": str, "base": dict, "type": list, "binding": dict, "slicing": dict}
+
+
 def _node(element: dict) -> Node:
+    for key, shape in _SHAPES.items():
+        if not isinstance(element.get(key, shape()), shape):
+            raise ValueError(f"{key} of {element.get('id')} has another type than it must have")
+    if not all(isinstance(one, dict) for key in ("type", "constraint") for one in element.get(key, ())):
+        raise ValueError(f"a type or constraint of {element.get('id')} is no object")
     path = element["path"]
     name = path.rpartition(".")[2]
     base = element.get("base", {})

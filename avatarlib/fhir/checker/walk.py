@@ -101,6 +101,8 @@ def _children(
             run.lacks(path, "type", f"definition of type {kind or '(none)'}")
             return
         holder = checker.type_root(kind)
+    if not run.first(obj, id(holder)):
+        return
     items = _items(run, obj, holder, path)
     for name, child in holder.children.items():
         if partial and name == "value":

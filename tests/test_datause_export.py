@@ -81,6 +81,10 @@ def diagnosis(id, whose, day, code="I10.90"):
             "code": {"coding": [{"system": ICD, "version": "2024", "code": code}]}}  # fmt: skip
 
 
+def unsure(code):
+    return {"verificationStatus": {"coding": [{"system": minimise.HL7 + "condition-ver-status", "code": code}]}}
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """120 synthetic patients."""
@@ -113,7 +117,8 @@ def test_of_whom_and_which_of_their_data(tmp_path):
         person("paused"), consent("paused", "2021-01-01"), consent("paused", "2022-01-01", (), kind="withdrawal"),
         consent("paused", "2024-01-01", whole), diagnosis("between", "paused", "2023-01-01"),
         diagnosis("kept-5", "paused", "2021-06-01"), diagnosis("kept-6", "paused", "2024-06-01"),
-        diagnosis("stray", "somebody-else", "2025-01-01"), diagnosis("remote", "all", "2025-01-01") | {
+        diagnosis("error", "all", "2025-01-01") | unsure("entered-in-error"),
+        diagnosis("refuted", "all", "2025-01-01") | unsure("refuted"), diagnosis("stray", "somebody-else", "2025-01-01"), diagnosis("remote", "all", "2025-01-01") | {
             "subject": {"reference": "https://other.example/fhir/Patient/all"}},
     ]  # fmt: skip
     rows = [{key: value for key, value in row.items() if value is not None} for row in rows]

@@ -203,8 +203,9 @@ def _bundles(path: Path) -> Iterator[Found]:
     """Yield the Bundles that name a profile of their own, whole."""
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path] if path.suffix == ".json" else []
     for file in files:
-        if file.stat().st_size <= LARGEST_BUNDLE:
-            resource = parse(file.read_bytes(), str(file))
+        data = file.read_bytes() if file.stat().st_size <= LARGEST_BUNDLE else b""
+        if b'"Bundle"' in data:
+            resource = parse(data, str(file))
             if resource.get("resourceType") == "Bundle" and claimed(resource) != [r4.CORE + "Bundle"]:
                 yield Found(str(file), "", resource)
 

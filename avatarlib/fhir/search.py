@@ -12,12 +12,11 @@ QUERY_CHARACTERS = 500
 SAME = 2  # how many rows of one element, in several profiles, a page shows
 CANDIDATES = 400
 PART_LETTERS = 4  # of the first part of a compound, at least; the second may have lost one with its ending
-# Weights of the columns name, path, profile, text, elsewhere, more of `words`, for BM25; and of what changes its score.
-WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.5, 1.0)
-SYNONYM = 0.6
-COMMON = 0.1  # a word of the same meaning that more than this share of rows has would tell nothing
-DEPTH = 0.25
-PART = 0.5
+WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.5, 1.0)  # of the columns name, path, profile, text, elsewhere, more, for BM25
+SYNONYM = 0.6  # weight of a word of the same meaning
+COMMON = 0.1  # share of rows; a word of the same meaning that more of them have would tell nothing
+PART = 0.5  # weight of a word found inside another one
+DEPTH = 0.25  # how much less an element four steps down counts: 1 / (1 + DEPTH)
 _BOILERPLATE = ("id", "extension", "modifierExtension", "system", "use", "version", "userSelected", "display")
 # Words of a question that say nothing about what is looked for.
 _EMPTY = frozenset(

@@ -152,6 +152,11 @@ def test_a_bundle_that_names_a_profile_is_checked_itself(tmp_path):
     answers = list(check_files(ready, [Path(write(tmp_path, "b.json", whole))]))
     assert [(one.kind, one.answer) for one in answers] == [("Observation", CONFORMS), ("Bundle", VIOLATES)]
     assert [one.rule for one in answers[1].violations] == ["pattern"]
+    plain = write(tmp_path, "c.json", bundle(good()) | {"type": "document", "timestamp": "2025-01-01T00:00:00Z"})
+    answers = list(check_files(ready, [Path(plain)], url))
+    assert [(one.kind, one.answer) for one in answers] == [("Bundle", CONFORMS)]
+    with pytest.raises(InputError, match="holds no Bundle"):
+        list(check_files(ready, [Path(write(tmp_path, "d.json", good()))], url))
 
 
 def test_hostile_nesting_and_texts_end(tmp_path):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from avatarlib.errors import InputError
@@ -179,34 +180,34 @@ def check_files(
     """Check the resources of files, folders and archives, one in memory at a time.
 
     Of a Bundle its entries are checked, and itself where it names a profile, is no larger than 32 MiB and lies in no
-    archive.
+    archive. By a profile of Bundles only these are checked.
 
     Raises
     ------
     InputError
         A path holds no resources, or what `read_resources` and `check_resource` refuse.
     """
+    of_bundles = profile is not None and checker.kind_of(profile) == "Bundle"
     for path in paths:
         empty, around = True, Around(path)
-        for found in read_resources(path):
+        for found in chain(() if of_bundles else read_resources(path), _bundles(path, of_bundles)):
             empty = False
+            named = None if found.resource["resourceType"] == "Bundle" and not of_bundles else profile
             where = {"file": found.file, "place": found.place}
-            yield from check_resource(checker, found.resource, profile, around=around, strict=strict, **where)
-        for bundle in _bundles(path):
-            empty = False
-            yield from check_resource(checker, bundle.resource, around=around, strict=strict, file=bundle.file)
+            yield from check_resource(checker, found.resource, named, around=around, strict=strict, **where)
         if empty:
-            raise InputError(f"{path}: holds no FHIR resource (.json or .ndjson)")
+            what = "Bundle of at most 32 MiB (.json)" if of_bundles else "FHIR resource (.json or .ndjson)"
+            raise InputError(f"{path}: holds no {what}")
 
 
-def _bundles(path: Path) -> Iterator[Found]:
-    """Yield the Bundles that name a profile of their own, whole."""
+def _bundles(path: Path, every: bool) -> Iterator[Found]:
+    """Yield Bundles whole: those that name a profile of their own, or every one."""
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path] if path.suffix == ".json" else []
     for file in files:
         data = file.read_bytes() if file.stat().st_size <= LARGEST_BUNDLE else b""
         if b'"Bundle"' in data:
             resource = parse(data, str(file))
-            if resource.get("resourceType") == "Bundle" and claimed(resource) != [r4.CORE + "Bundle"]:
+            if resource.get("resourceType") == "Bundle" and (every or claimed(resource) != [r4.CORE + "Bundle"]):
                 yield Found(str(file), "", resource)
 
 

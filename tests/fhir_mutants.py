@@ -287,3 +287,27 @@ def _reverse(obj: dict) -> None:
     for key, value in obj.items():
         if isinstance(value, list) and isinstance(value[0], dict) and f"_{key}" not in obj:
             value.reverse()
+
+
+_ODD = [
+    *(None, True, 0, -1.5, "", "x", "\n", [], {}, [None], [[]], [{}]),
+    *({"coding": 1}, {"coding": [1]}, {"coding": [{"code": 1, "system": []}]}, {"reference": 5}, {"extension": [1]}),
+    *({"url": 1}, {"resourceType": "Patient"}, {"start": 1, "end": 2}, {"start": "x", "end": "2025"}, {"low": 1}),
+]
+
+
+def scrambled(resource: dict, draw) -> dict:
+    """Return a resource with up to three values, or their companions, replaced by whatever JSON can hold."""
+    broken = copy.deepcopy(resource)
+    for _ in range(draw.randint(1, 3)):
+        holder, key = draw.choice([place for place in _places(broken) if place[1] != "resourceType"])
+        if isinstance(holder, dict) and draw.random() < 0.2:
+            key = f"_{key}"
+        holder[key] = copy.deepcopy(draw.choice(_ODD))
+    return broken
+
+
+def _places(value) -> Iterator[tuple]:
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from _places(value[key])

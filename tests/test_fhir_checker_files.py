@@ -90,6 +90,13 @@ def test_exit_codes_and_what_is_printed(tmp_path, package, capsys):
     assert code == 1 and f"violates {PROFILE}: " in out
 
 
+def test_texts_of_strangers_are_printed_without_control_characters(tmp_path, package, capsys):
+    hostile = good() | {"meta": {"profile": ["https://example.org/\x1b[2J\n" + "x" * 5_000]}, "status": "\x07"}
+    code, out, _ = run(capsys, write(tmp_path, "h.json", hostile), "--package", package)
+    assert code == 1 and len(out.splitlines()) == 3
+    assert out.replace("\n", "").isprintable() and max(map(len, out.splitlines())) <= 1_003
+
+
 def test_many_findings_are_counted_not_all_printed(tmp_path, package, capsys):
     code, out, _ = run(capsys, write(tmp_path, "many.json", bundle(*[bad()] * 60)), "--package", package)
     lines = out.splitlines()

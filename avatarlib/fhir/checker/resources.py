@@ -11,7 +11,7 @@ from avatarlib.fhir.checker import rules, tree, walk
 from avatarlib.fhir.checker.run import Run, nowhere
 from avatarlib.fhir.checker.terminology import Terminology
 from avatarlib.fhir.checker.verdict import Verdict, verdict
-from avatarlib.fhir.profiles import Library
+from avatarlib.fhir.profiles import Definition, Library
 from avatarlib.fhir.stream import Found, parse, read_resources
 
 LARGEST_BUNDLE = 32 << 20  # bytes; a larger one is never held whole
@@ -30,7 +30,7 @@ class Checker:
     def __init__(self, library: Library):
         self.library = library
         self.terminology = Terminology(library)
-        self._compiled: dict[str, tree.Profile | None] = {}
+        self._compiled: dict[str, tree.Profile] = {}
         self._bases: dict[str, tree.Profile] = {}
 
     def base(self, kind: str) -> tree.Profile:
@@ -51,14 +51,14 @@ class Checker:
         InputError
             The profile is at hand, but its bases go round in a circle or its snapshot does not hold together.
         """
-        if canonical not in self._compiled:
-            self._compiled[canonical] = self._compile(canonical)
-        return self._compiled[canonical]
-
-    def _compile(self, canonical: str) -> tree.Profile | None:
         found = self.library.profile(canonical)
         if found is None:
-            return self.base(canonical.removeprefix(r4.CORE)) if profiles.is_core(canonical) else None
+            return self.base(canonical.partition("|")[0].removeprefix(r4.CORE)) if profiles.is_core(canonical) else None
+        if canonical not in self._compiled:
+            self._compiled[canonical] = self._compile(canonical, found)
+        return self._compiled[canonical]
+
+    def _compile(self, canonical: str, found: Definition) -> tree.Profile:
         kind = found.resource.get("type")
         if not isinstance(kind, str) or found.resource.get("kind") == "logical":
             raise InputError(f"{found.where}: is no profile of a FHIR type, so that no resource can be checked by it")
@@ -66,6 +66,8 @@ class Checker:
             built = tree.build(canonical, kind, profiles.snapshot(self.library, canonical))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{found.where}: the snapshot does not hold together ({error})") from None
+        except RecursionError:
+            raise InputError(f"{found.where}: the profile goes into a type that it needs itself, without end") from None
         for node in built.nodes.values():
             node.codes = node.codes or _core_codes(node.base_path)
         return built

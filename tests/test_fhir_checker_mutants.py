@@ -4,8 +4,9 @@ import random
 from collections import Counter
 
 import pytest
-from fhir_mutants import KINDS, harmless, mutants, scrambled
+from fhir_mutants import KINDS, mutants
 from fhir_small import PROFILE, changed, checker, good
+from fhir_variants import harmless, scrambled
 
 from avatarlib.fhir import packages, profiles
 from avatarlib.fhir.checker import CONFORMS, NOT_CHECKABLE, VIOLATES, Checker, check_resource

@@ -149,6 +149,10 @@ def test_exports_hold_what_the_signatures_say_recomputed_without_any_fhir(site, 
         if consents and not ends:
             (signed,) = consents
             last = signed.day.replace(year=signed.day.year + 5) - timedelta(days=1)  # no 29 February among them
+            if "minor" in signed.version:
+                of_age = one.born.replace(year=one.born.year + 18)
+                if of_age <= DAY:
+                    continue
             expected[of.of("Patient", one.id)] = sum(day <= last for day in one.visits)
     told = {p["id"]: 0 for p in read(tmp_path / "o", "Patient")}
     for visit in read(tmp_path / "o", "Encounter"):

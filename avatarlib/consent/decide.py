@@ -5,8 +5,8 @@
    its period, within the periods around it, holds the day. An exception goes before the rule that it belongs to; of
    several exceptions to one rule a denial goes before a permission.
 3. Of the documents that speak of a policy the one signed last decides; of those signed on one day, a denial.
-4. A permission ends with its period, or with the years that its policy allows, whichever comes first. Then the answer
-   is deny.
+4. A permission ends with its period, with the years that its policy allows, or with the day before a minor comes of
+   age, whichever comes first. Then the answer is deny.
 5. Whatever is vague counts against permission. A partial date begins as late as it can, and for a denial as early. A
    rule under conditions (people, acts, purposes, data) permits nothing and denies all that it names. A rule that names
    nothing permits nothing; it denies where it has no exceptions, as a withdrawal of everything does, and a refusal.
@@ -125,7 +125,7 @@ def _word(document: Document, keys: frozenset, years: int | None, day: date) -> 
         return (DENY if day >= begins else _SILENT), False
     always = date.max
     walk = _Walk(keys, years, day, given.first, document.kind == "consent")
-    return walk.say(rule, False, (given.first, always), (given.last, always)), named
+    return walk.say(rule, False, (given.first, always), (given.last, document.until or always)), named
 
 
 def _names(rule: Provision, keys: frozenset) -> bool:

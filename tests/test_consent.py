@@ -400,6 +400,20 @@ def test_bad_calls(capsys, tmp_path):
         assert code == 2 and line in text
 
 
+def test_a_form_for_minors_ends_when_they_come_of_age():
+    signed = broad("2023-05-01", version="1.7.2, parents of a minor")
+
+    def ask(born, day):
+        patient = {"resourceType": "Patient", "id": "17"} | ({"birthDate": born} if born else {})
+        return answer(Register(document.linked(document.documents([signed], "t"), [patient]), MII), "8", day)
+
+    assert [ask("2007-03-10", day) for day in ("2025-03-09", "2025-03-10")] == ["permit", "deny"]
+    assert [ask("2007", day) for day in ("2024-12-31", "2025-01-01")] == ["permit", "deny"]
+    assert ask(None, "2023-05-02") == ask("x", "2023-05-02") == "deny"  # of age, for all that is known
+    adult = Register(document.linked(document.documents([broad("2023-05-01")], "t"), []), MII)
+    assert answer(adult, "8", "2040-01-01") == "permit"
+
+
 def test_a_withdrawal_counts_however_it_names_the_person_and_a_consent_only_where_it_is_plain():
     def naming(resource, patient):
         return resource | {"patient": patient}

@@ -1,6 +1,7 @@
 """Reading from FHIR servers: pages, failures and retries, and servers that mean no good."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,27 @@ def test_a_store_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(InputError, match="is not empty"):
         write_store(tmp_path / "s", people(1))
     assert sorted(path.name for path in Path(tmp_path / "s").iterdir()) == ["Patient.ndjson"]
+
+
+@pytest.mark.parametrize(
+    "line, told",
+    [(b"{", "is not JSON"), (b"[]", "wanted a JSON object"), (b'{"resourceType": "Observation"}', "is no Patient"),
+     (b"\xff", "is not JSON"), (b'{"resourceType": "Patient", "x": NaN}', "is not JSON")],
+)  # fmt: skip
+def test_a_bad_line_of_a_store_is_named(tmp_path, line, told):
+    good = json.dumps(people(1)[0]).encode()
+    (tmp_path / "Patient.ndjson").write_bytes(good + b"\n\n" + good + b"\n" + line + b"\n")
+    with pytest.raises(InputError, match="Patient.ndjson: resource 3") as caught:
+        read(tmp_path)
+    assert told in str(caught.value)
+
+
+def test_a_store_is_never_held_whole(tmp_path):
+    write_store(tmp_path / "s", ({"resourceType": "Patient", "id": f"p{n}", "x": "y" * 10_000} for n in range(6000)))
+    assert (tmp_path / "s" / "Patient.ndjson").stat().st_size > 60e6
+    tracemalloc.start()
+    with Client(tmp_path / "s", page=50) as client:
+        assert sum(1 for _ in client.resources("Patient")) == 6000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6

@@ -81,6 +81,10 @@ def diagnosis(id, whose, day, code="I10.90"):
             "code": {"coding": [{"system": ICD, "version": "2024", "code": code}]}}  # fmt: skip
 
 
+def unsure(code):
+    return {"verificationStatus": {"coding": [{"system": minimise.HL7 + "condition-ver-status", "code": code}]}}
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """120 synthetic patients."""
@@ -113,7 +117,10 @@ def test_of_whom_and_which_of_their_data(tmp_path):
         person("paused"), consent("paused", "2021-01-01"), consent("paused", "2022-01-01", (), kind="withdrawal"),
         consent("paused", "2024-01-01", whole), diagnosis("between", "paused", "2023-01-01"),
         diagnosis("kept-5", "paused", "2021-06-01"), diagnosis("kept-6", "paused", "2024-06-01"),
-        diagnosis("stray", "somebody-else", "2025-01-01"), diagnosis("remote", "all", "2025-01-01") | {
+        diagnosis("error", "all", "2025-01-01") | unsure("entered-in-error"),
+        diagnosis("refuted", "all", "2025-01-01") | unsure("refuted"),
+        diagnosis("stray", "somebody-else", "2025-01-01"),
+        diagnosis("remote", "all", "2025-01-01") | {
             "subject": {"reference": "https://other.example/fhir/Patient/all"}},
     ]  # fmt: skip
     rows = [{key: value for key, value in row.items() if value is not None} for row in rows]
@@ -128,6 +135,29 @@ def test_of_whom_and_which_of_their_data(tmp_path):
     }
     assert (summary.cohort, summary.consented, summary.not_covered) == (8, 4, 3)  # undated, late, between
     assert summary.given == {"Patient": 4, "Condition": 6}
+
+
+def test_exports_hold_what_the_signatures_say_recomputed_without_any_fhir(site, tmp_path):
+    variables = [VARIABLES[0], VARIABLES[3]]
+    run(site, tmp_path / "o", request(variables=variables))
+    of, expected = Pseudonyms(KEY, "pressure-and-the-eye"), {}
+    for one in patients("site_a", 120, seed=7, day=DAY):
+        consents = [s for s in one.signatures if s.kind == "consent" and {"1", "44"} <= set(s.modules)]
+        ends = any(
+            s.kind == "withdrawal" or (s.kind, s.modules) == ("partial withdrawal", ("44",)) for s in one.signatures
+        )
+        if consents and not ends:
+            (signed,) = consents
+            last = signed.day.replace(year=signed.day.year + 5) - timedelta(days=1)  # no 29 February among them
+            if "minor" in signed.version:
+                of_age = one.born.replace(year=one.born.year + 18)
+                if of_age <= DAY:
+                    continue
+            expected[of.of("Patient", one.id)] = sum(day <= last for day in one.visits)
+    told = {p["id"]: 0 for p in read(tmp_path / "o", "Patient")}
+    for visit in read(tmp_path / "o", "Encounter"):
+        told[visit["subject"]["reference"].removeprefix("Patient/")] += 1
+    assert told == expected and len(told) > 50 and sum(told.values()) > 150
 
 
 def test_more_recipients_and_uses_need_more_consent(tmp_path):
@@ -278,7 +308,8 @@ def test_whatever_text_or_number_is_replaced_stays_behind():
         for path in places(resource):
             if path and path != ("resourceType",):
                 for value in (
-                    CANARY, [CANARY], {"text": CANARY, "coding": [{"code": CANARY, "system": "http://snomed.info/sct"}]},
+        CANARY, [CANARY], {"text": CANARY, "coding": [{"code": CANARY, "system": "http://snomed.info/sct"}]},
+
                     lambda old: f"{old} {CANARY}", lambda old: f"{CANARY}{old}", lambda old: f"{old}\u200b{CANARY}",
                 ):  # fmt: skip
                     assert CANARY not in json.dumps(selected(put(resource, path, value)) or {}), path

@@ -9,7 +9,7 @@ import pytest
 from avatarlib.consent import build, options
 from avatarlib.consent.policies import mii_policies
 from avatarlib.datause import feasibility
-from avatarlib.datause.criteria import Query
+from avatarlib.datause.criteria import VERIFICATION, Query, matching
 from avatarlib.datause.server import serve
 from avatarlib.datause.store import answer, refusal, write_store
 from avatarlib.datause.strict import checked
@@ -50,6 +50,16 @@ def site(tmp_path_factory):
             )
     write_store(folder, resources)
     return folder
+
+
+def test_refuted_diagnoses_and_errors_do_not_count():
+    people = [{"resourceType": "Patient", "id": str(n)} for n in range(3)]
+    glaucoma = {"resourceType": "Condition", "code": {"coding": [{"system": ICD, "code": "H40.1"}]}}
+    rows = [glaucoma | {"subject": {"reference": f"Patient/{n}"}} for n in range(3)]
+    for row, code in zip(rows, ("refuted", "entered-in-error", "confirmed"), strict=True):
+        row["verificationStatus"] = {"coding": [{"system": VERIFICATION, "code": code}]}
+    found = matching(query(GLAUCOMA), {"Patient": people, "Condition": rows}.get, DAY)
+    assert found == {"2"}
 
 
 def fresh(folder):

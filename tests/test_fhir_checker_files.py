@@ -90,6 +90,13 @@ def test_exit_codes_and_what_is_printed(tmp_path, package, capsys):
     assert code == 1 and f"violates {PROFILE}: " in out
 
 
+def test_texts_of_strangers_are_printed_without_control_characters(tmp_path, package, capsys):
+    hostile = good() | {"meta": {"profile": ["https://example.org/\x1b[2J\n" + "x" * 5_000]}, "status": "\x07"}
+    code, out, _ = run(capsys, write(tmp_path, "h.json", hostile), "--package", package)
+    assert code == 1 and len(out.splitlines()) == 3
+    assert out.replace("\n", "").isprintable() and max(map(len, out.splitlines())) <= 1_003
+
+
 def test_many_findings_are_counted_not_all_printed(tmp_path, package, capsys):
     code, out, _ = run(capsys, write(tmp_path, "many.json", bundle(*[bad()] * 60)), "--package", package)
     lines = out.splitlines()
@@ -152,6 +159,11 @@ def test_a_bundle_that_names_a_profile_is_checked_itself(tmp_path):
     answers = list(check_files(ready, [Path(write(tmp_path, "b.json", whole))]))
     assert [(one.kind, one.answer) for one in answers] == [("Observation", CONFORMS), ("Bundle", VIOLATES)]
     assert [one.rule for one in answers[1].violations] == ["pattern"]
+    plain = write(tmp_path, "c.json", bundle(good()) | {"type": "document", "timestamp": "2025-01-01T00:00:00Z"})
+    answers = list(check_files(ready, [Path(plain)], url))
+    assert [(one.kind, one.answer) for one in answers] == [("Bundle", CONFORMS)]
+    with pytest.raises(InputError, match="holds no Bundle"):
+        list(check_files(ready, [Path(write(tmp_path, "d.json", good()))], url))
 
 
 def test_hostile_nesting_and_texts_end(tmp_path):

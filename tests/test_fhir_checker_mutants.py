@@ -4,8 +4,9 @@ import random
 from collections import Counter
 
 import pytest
-from fhir_mutants import KINDS, harmless, mutants
+from fhir_mutants import KINDS, mutants
 from fhir_small import PROFILE, changed, checker, good
+from fhir_variants import harmless, scrambled
 
 from avatarlib.fhir import packages, profiles
 from avatarlib.fhir.checker import CONFORMS, NOT_CHECKABLE, VIOLATES, Checker, check_resource
@@ -55,6 +56,15 @@ def test_mutants_on_the_embedded_package():
             still_fine(ready, found.resource, verdict.profile)
     assert made.total() >= 200
     assert refused.total() / made.total() >= 0.95, made - refused
+
+
+def test_whatever_json_can_hold_gets_an_answer():
+    ready = Checker(gather(packages.named(["embedded"])))
+    resources = [found.resource for found in read_resources(packages.test_resources("embedded"))]
+    draw, answers = random.Random(4), Counter()
+    for _ in range(600):
+        answers.update(one.answer for one in check_resource(ready, scrambled(draw.choice(resources), draw)))
+    assert answers[VIOLATES] > 500
 
 
 # What the test resources of the mirror really break, by profile and place, found by hand in the profiles' snapshots.

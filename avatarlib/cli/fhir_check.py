@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 MOST_LINES = 50
+MOST_REASONS = 10_000  # kept apart; a hostile Bundle may name a new profile with each entry
 EXIT_CODES = "exit codes: 0 all conform; 1 something violates or is not checkable; 2 wrong input or call"
 
 
@@ -56,8 +57,8 @@ def _check(options: argparse.Namespace) -> int:
             lines += 1
             if lines <= MOST_LINES:
                 where = f"{verdict.file}: {verdict.place}: " if verdict.place else f"{verdict.file}: "
-                print(f"violates {verdict.profile}: {where}{finding}")
-        if verdict.answer == NOT_CHECKABLE:
+                _say(f"violates {verdict.profile}: {where}{finding}")
+        if verdict.answer == NOT_CHECKABLE and len(lacking) < MOST_REASONS:
             lacking.update({(verdict.profile, _general(str(finding))) for finding in verdict.missing})
         taken.update({finding.message for finding in verdict.unverified})
     if lines > MOST_LINES:
@@ -68,7 +69,7 @@ def _check(options: argparse.Namespace) -> int:
             if reason.endswith(f": definition {profile}")
             else f"{profile}: {reason}"
         )
-        print(f"not checkable: {what} ({count:,} times)")
+        _say(f"not checkable: {what} ({count:,} times)")
     if len(lacking) > MOST_LINES:
         print(f"and {len(lacking) - MOST_LINES:,} more reasons")
     for reason, count in taken.most_common():
@@ -79,6 +80,12 @@ def _check(options: argparse.Namespace) -> int:
 
 
 _WORDS = {"conforms": "conform", "violates": "violate", "not checkable": "not checkable"}
+
+
+def _say(line: str) -> None:
+    """Print a line that holds texts of strangers: without control characters, and not endless."""
+    safe = "".join(sign if sign.isprintable() else "?" for sign in line)
+    print(safe if len(safe) <= 1_000 else f"{safe[:1_000]}...")
 
 
 def _general(text: str) -> str:

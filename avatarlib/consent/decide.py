@@ -5,8 +5,8 @@
    its period, within the periods around it, holds the day. An exception goes before the rule that it belongs to; of
    several exceptions to one rule a denial goes before a permission.
 3. Of the documents that speak of a policy the one signed last decides; of those signed on one day, a denial.
-4. A permission ends with its period, or with the years that its policy allows, whichever comes first. Then the answer
-   is deny.
+4. A permission ends with its period, with the years that its policy allows, or with the day before a minor comes of
+   age, whichever comes first. Then the answer is deny.
 5. Whatever is vague counts against permission. A partial date begins as late as it can, and for a denial as early. A
    rule under conditions (people, acts, purposes, data) permits nothing and denies all that it names. A rule that names
    nothing permits nothing; it denies where it has no exceptions, as a withdrawal of everything does, and a refusal.
@@ -38,6 +38,16 @@ class Decision:
     def permitted(self) -> bool:
         """True for permit alone."""
         return self.answer == PERMIT
+
+
+def worst(decisions: Iterable[Decision]) -> Decision:
+    """Return the first denial, else the first unknown, else the first permission; there is at least one decision."""
+    found: dict[str, Decision] = {}
+    for decision in decisions:
+        if decision.answer == DENY:
+            return decision
+        found.setdefault(decision.answer, decision)
+    return found.get(UNKNOWN) or found[PERMIT]
 
 
 class Register:
@@ -75,9 +85,7 @@ class Register:
         day
             The answer holds for the whole day.
         """
-        answers = [self._known(person_key(person), leaf, day) for leaf in self.policies.leaves(policy)]
-        order = (DENY, UNKNOWN, PERMIT)
-        return min(answers, key=lambda decision: order.index(decision.answer))
+        return worst(self._known(person_key(person), leaf, day) for leaf in self.policies.leaves(policy))
 
     def _known(self, person: str, policy: str, day: date) -> Decision:
         key = (person, policy, day)
@@ -117,7 +125,7 @@ def _word(document: Document, keys: frozenset, years: int | None, day: date) -> 
         return (DENY if day >= begins else _SILENT), False
     always = date.max
     walk = _Walk(keys, years, day, given.first, document.kind == "consent")
-    return walk.say(rule, False, (given.first, always), (given.last, always)), named
+    return walk.say(rule, False, (given.first, always), (given.last, document.until or always)), named
 
 
 def _names(rule: Provision, keys: frozenset) -> bool:

@@ -1,10 +1,12 @@
 """Consent documents: FHIR Consent resources as strict, small records; whatever can't be understood permits nothing."""
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
-from avatarlib.consent.dates import Days, days, quoted
+from avatarlib.consent.dates import Days, days, quoted, years_later
 from avatarlib.consent.policies import mii_document
 from avatarlib.errors import InputError
 from avatarlib.fhir import stream
@@ -14,6 +16,7 @@ TEMPLATE_TYPES = {"WITHDRAWAL": "partial withdrawal", "OBJECTION": "partial with
 STATUS = ("draft", "proposed", "active", "rejected", "inactive", "entered-in-error")
 CONDITIONS = ("actor", "action", "securityLabel", "purpose", "class", "dataPeriod", "data", "modifierExtension")
 DEEPEST = 20
+MAJORITY = 18  # years
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,10 @@ class Document:
         Of the form, where it is a known one.
     domain
         What it is about: the reference of its domain, "" where it names none.
+    minor
+        True where it is a form for minors, which ends when the person comes of age.
+    until
+        The last day on which it permits anything, where `linked` knows one.
     """
 
     id: str
@@ -71,6 +78,8 @@ class Document:
     version: str
     domain: str
     rule: Provision
+    minor: bool = False
+    until: date | None = None
 
 
 def person_key(text: str) -> str:
@@ -120,14 +129,27 @@ def documents(resources: Iterable[dict], where: str) -> list[Document]:
 
 
 def linked(documents: Iterable[Document], patients: Iterable[dict]) -> list[Document]:
-    """Return documents with persons who are named by an identifier named by the id of the Patient who carries it."""
+    """Return documents with what is known of the people who signed them.
+
+    Persons who are named by an identifier are named by the id of the Patient who carries it. A form for minors permits
+    until the day before the 18th birthday, and nothing where the date of birth is not known.
+    """
     ids: dict[str, str] = {}
+    of_age: dict[str, date] = {}
     for patient in patients:
-        listed = patient.get("identifier")
-        for found in listed if isinstance(listed, list) else ():
-            if isinstance(found, dict) and isinstance(patient.get("id"), str):
-                ids[f"{found.get('system')}|{found.get('value')}"] = patient["id"]
-    return [replace(document, person=ids.get(document.person, document.person)) for document in documents]
+        id, listed = patient.get("id"), patient.get("identifier")
+        if isinstance(id, str):
+            for found in listed if isinstance(listed, list) else ():
+                if isinstance(found, dict):
+                    ids[f"{found.get('system')}|{found.get('value')}"] = id
+            with contextlib.suppress(InputError):  # no date of birth
+                of_age[id] = years_later(days(patient.get("birthDate"), "birthDate").first, MAJORITY)
+    found = []
+    for document in documents:
+        person = ids.get(document.person, document.person)
+        until = of_age.get(person, date.min) if document.minor else None
+        found.append(replace(document, person=person, until=until))
+    return found
 
 
 def read_document(resource: dict, where: str) -> Document:
@@ -160,6 +182,7 @@ def read_document(resource: dict, where: str) -> Document:
         version=known[0]["version"] if known else "",
         domain=_domain(resource, where),
         rule=_provision(provision, f"{where}: provision", bool(resource.get("modifierExtension")), 1),
+        minor=any(form.get("minor", False) for form in known),
     )
 
 

@@ -8,7 +8,7 @@ import itertools
 from dataclasses import astuple, dataclass
 from datetime import date
 
-from avatarlib.consent.decide import DENY, PERMIT, UNKNOWN, Decision, Register
+from avatarlib.consent.decide import Decision, Register, worst
 from avatarlib.consent.policies import Policies
 from avatarlib.errors import InputError
 
@@ -92,5 +92,4 @@ def required(options: Options, policies: Policies) -> tuple[str, ...]:
 
 def permits(register: Register, person: str, options: Options, day: date) -> Decision:
     """Return whether everything that a project needs is permitted: the worst answer of all its policies."""
-    answers = [register.permits(person, code, day) for code in required(options, register.policies)]
-    return min(answers, key=lambda decision: (DENY, UNKNOWN, PERMIT).index(decision.answer))
+    return worst(register.permits(person, code, day) for code in required(options, register.policies))

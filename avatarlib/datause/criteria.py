@@ -102,6 +102,7 @@ class Image(Strict):
 
 
 Criterion = Annotated[Age | Sex | Diagnosis | Measurement | Image, Field(discriminator="kind")]
+VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 READS = {Age: "Patient", Sex: "Patient", Diagnosis: "Condition", Measurement: "Observation", Image: "Media"}
 
 
@@ -132,7 +133,7 @@ def matching(query: Query, read, day: date) -> frozenset[str]:
         asked = [(number, criterion) for number, criterion in criteria if READS[type(criterion)] == kind]
         for resource in read(kind):
             person = person_of(resource)
-            if person is None:
+            if person is None or not holds(resource):
                 continue
             if kind == "Patient":
                 everybody.add(person)
@@ -155,6 +156,12 @@ def person_of(resource: dict) -> str | None:
         reference = subject.get("reference") if isinstance(subject, dict) else None
         person = person_key(reference) if isinstance(reference, str) and reference.startswith("Patient/") else None
     return person if isinstance(person, str) and person and "/" not in person else None
+
+
+def holds(resource: dict) -> bool:
+    """Return whether a resource says what it seems to say: False for an entry made in error and a refuted diagnosis."""
+    verified = codes_of(resource.get("verificationStatus"), VERIFICATION)
+    return resource.get("status") != "entered-in-error" and not verified & {"entered-in-error", "refuted"}
 
 
 def codes_of(concept, system: str) -> set[str]:

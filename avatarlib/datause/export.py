@@ -12,7 +12,7 @@ from avatarlib.consent.decide import DENY, PERMIT, Register
 from avatarlib.consent.policies import Policies, mii_policies
 from avatarlib.datause import minimise
 from avatarlib.datause.client import Client
-from avatarlib.datause.criteria import matching, person_of
+from avatarlib.datause.criteria import holds, matching, person_of
 from avatarlib.datause.pseudonyms import Pseudonyms
 from avatarlib.datause.request import Request
 from avatarlib.errors import InputError
@@ -72,7 +72,7 @@ def export(
     if folder.exists():
         raise InputError(f"{folder} is there already. Name a new folder")
     policies = policies or mii_policies()
-    consents = document.documents(source.resources("Consent"), "Consent")
+    consents = document.documents(source.resources("Consent"), "source")
     consents = document.linked(consents, source.resources("Patient"))
     covered = _Covered(Register(consents, policies), request, day)
     cohort = matching(request.cohort.query, source.resources, day)
@@ -126,7 +126,7 @@ def _collect(
         variables = [variable for variable in selection.variables if variable.resource_type == kind]
         for resource in source.resources(kind):
             person = person_of(resource)
-            chosen = [v for v in variables if person in people and _asked(resource, v)]
+            chosen = [v for v in variables if person in people and holds(resource) and _asked(resource, v)]
             if chosen and not covered.resource(person, resource):
                 not_covered += 1
             elif chosen and (line := _line(resource, person, chosen, rules)):

@@ -78,14 +78,20 @@ class Site:
     """A hospital that answers questions about its own store: `respond` is what its server says."""
 
     def __init__(self, name: str, folder: Path, policies: Policies | None = None):
-        self.name, self.store, self.counts = name, Store(folder), Counts()
-        consents = document.documents(self.store.resources("Consent"), name)
-        consents = document.linked(consents, self.store.resources("Patient"))
+        self.name, self.counts = name, Counts()
+        self._store, self._kept = Store(folder), {}
+        consents = document.linked(document.documents(self._resources("Consent"), name), self._resources("Patient"))
         self._register = Register(consents, policies or mii_policies())
+
+    def _resources(self, kind: str) -> list[dict]:
+        """Return the resources of a type; kept, because questions come again and again."""
+        if kind not in self._kept:
+            self._kept[kind] = list(self._store.resources(kind))
+        return self._kept[kind]
 
     def people(self, query: Query, chosen: options.Options, day: date) -> frozenset[str]:
         """Return who is in a cohort and has consented to a project of this kind."""
-        found = matching(query, self.store.resources, day)
+        found = matching(query, self._resources, day)
         return frozenset(p for p in found if options.permits(self._register, p, chosen, day).permitted)
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -26,7 +26,7 @@ _UNIT = re.compile(r"[A-Za-z0-9%/\[\].*\-]{1,15}", re.ASCII)
 _VERSION = re.compile(r"20\d\d", re.ASCII)
 CODES = {  # closed lists for all codes but those that a request names
     HL7 + "condition-clinical": {"active", "recurrence", "relapse", "inactive", "remission", "resolved"},
-    HL7 + "condition-ver-status": {"unconfirmed", "provisional", "differential", "confirmed", "refuted"},
+    HL7 + "condition-ver-status": {"unconfirmed", "provisional", "differential", "confirmed"},
     HL7 + "observation-category": {"laboratory", "vital-signs", "exam", "imaging"},
     HL7 + "v3-ObservationInterpretation": {"H", "HH", "L", "LL", "N", "A", "AA"},
     HL7 + "v3-ActCode": {"AMB", "IMP", "SS", "HH", "VR", "PRENC"},

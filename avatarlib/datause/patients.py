@@ -109,7 +109,7 @@ def _patient(site: str, number: int, rng: np.random.Generator, today: date) -> P
         visits=tuple(visits),
         measurements=tuple(_measurements(rng, visits, age, has)),
         images=images,
-        signatures=tuple(_signatures(rng, visits, today)),
+        signatures=tuple(_signatures(rng, visits, born, today)),
     )
 
 
@@ -163,7 +163,7 @@ def _measurements(rng: np.random.Generator, visits: list[date], age: float, has:
             yield "intraocular pressure", day, tuple(float(max(5, round(mean + t["sd"] * k))) for k in z[2:])
 
 
-def _signatures(rng: np.random.Generator, visits: list[date], today: date):
+def _signatures(rng: np.random.Generator, visits: list[date], born: date, today: date):
     told = parameters()["broad_consent"]
     asked, refuses, whole, part, when = rng.random(5)
     draws, later = rng.random(len(told["modules"])), rng.random()
@@ -172,11 +172,14 @@ def _signatures(rng: np.random.Generator, visits: list[date], today: date):
         return
     day = days[int(when * len(days))]
     version = max((first, name) for name, first in told["versions"].items() if first <= day)[1]
+    minor = day < date(born.year + 18, born.month, 1)
+    if minor and version != max(told["versions"]):
+        return
     if refuses < told["refuses"]:
         yield Signature("refusal", day, version, ())
         return
     modules = tuple(m for m, draw in zip(told["modules"], draws, strict=True) if draw < told["modules"][m])
-    yield Signature("consent", day, version, modules)
+    yield Signature("consent", day, told["minors"] if minor else version, modules)
     after = day + timedelta(days=1 + int(later * max((today - day).days - 1, 0)))
     if after > today:
         return

@@ -1,8 +1,10 @@
 """An embedded store: a folder with one NDJSON file a resource type, and what exports need of FHIR's REST."""
 
+import codecs
 import json
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -47,24 +49,26 @@ def write_store(folder: Path, resources: Iterable[dict]) -> dict[str, int]:
 
 
 class Store:
-    """The resources of a folder, read once; `respond` answers as a FHIR server does."""
+    """The resources of a folder; `respond` answers as a FHIR server does, a page at a time, never holding all."""
 
     def __init__(self, folder: Path):
         if not folder.is_dir() or not list(folder.glob("*.ndjson")):
             raise InputError(f"{folder} holds no .ndjson files. Name a folder with one for each resource type")
         self.folder = folder
-        self._of: dict[str, list[dict]] = {}
+        self._starts: dict[str, array] = {}
 
-    def resources(self, kind: str) -> list[dict]:
-        """Return all resources of a type, those of other types in its file left out."""
-        if kind not in self._of:
-            path = self.folder / f"{kind}.ndjson"
-            found = stream.read_resources(path) if path.is_file() else ()
-            self._of[kind] = [f.resource for f in found if f.resource["resourceType"] == kind]
-        return self._of[kind]
+    def resources(self, kind: str) -> Iterator[dict]:
+        """Yield all resources of a type."""
+        return (json.loads(line) for line in self._lines(kind, 0, len(self._index(kind))))
 
     def respond(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer `GET [base]/<Type>?_count=N`, page by page; everything else is refused with an OperationOutcome."""
+        """Answer `GET [base]/<Type>?_count=N`, page by page; everything else is refused with an OperationOutcome.
+
+        Raises
+        ------
+        InputError
+            A line of the page is no resource of the type that its file is named after.
+        """
         parts = urlsplit(url)
         kind, query = parts.path.rpartition("/")[2], parse_qs(parts.query)
         if method != "GET" or not (kind.isascii() and kind.isalpha()):
@@ -75,16 +79,42 @@ class Store:
             return refusal(400, "_count and _start are whole numbers")
         if count < 1 or start < 0:
             return refusal(400, "_count is at least 1, _start at least 0")
-        count, found = min(count, LARGEST_PAGE), self.resources(kind)
-        base = url.partition("?")[0]
+        count, total = min(count, LARGEST_PAGE), len(self._index(kind))
         links = [{"relation": "self", "url": url}]
-        if start + count < len(found):
-            links.append({"relation": "next", "url": f"{base}?_count={count}&_start={start + count}"})
-        entries = [{"resource": resource} for resource in found[start : start + count]]
-        return answer(200, {
-            "resourceType": "Bundle", "type": "searchset", "total": len(found), "link": links,
-            **({"entry": entries} if entries else {}),
-        })  # fmt: skip
+        if start + count < total:
+            links.append({"relation": "next", "url": f"{url.partition('?')[0]}?_count={count}&_start={start + count}"})
+        head = json.dumps({"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}).encode()
+        entries = b",".join(b'{"resource":%s}' % line for line in self._lines(kind, start, start + count))
+        tail = b',"entry":[%s]}' % entries if entries else b"}"
+        return 200, {"Content-Type": FHIR_JSON}, head.removesuffix(b"}") + tail
+
+    def _index(self, kind: str) -> array:
+        """Return where the lines of a type begin, counted in bytes."""
+        if kind not in self._starts:
+            starts, at, path = array("q"), 0, self.folder / f"{kind}.ndjson"
+            if path.is_file():
+                with open(path, "rb") as file:
+                    while line := file.readline(stream.RESOURCE_BYTES + 1):
+                        if len(line) > stream.RESOURCE_BYTES:
+                            raise InputError(f"{path}: a line is longer than {stream.RESOURCE_BYTES:,} bytes")
+                        if line.strip():
+                            starts.append(at)
+                        at += len(line)
+            self._starts[kind] = starts
+        return self._starts[kind]
+
+    def _lines(self, kind: str, start: int, end: int) -> Iterator[bytes]:
+        """Yield some lines of a type, each known to be a resource of it."""
+        starts, path = self._index(kind)[start:end], self.folder / f"{kind}.ndjson"
+        if starts:
+            with open(path, "rb") as file:
+                for number, at in enumerate(starts, start + 1):
+                    file.seek(at)
+                    line = file.readline().strip().removeprefix(codecs.BOM_UTF8)
+                    where = f"{path}: resource {number}"
+                    if stream.parse(line, where).get("resourceType") != kind:
+                        raise InputError(f"{where} is no {kind}")
+                    yield line
 
 
 def answer(status: int, value: dict, **headers: str) -> Answer:

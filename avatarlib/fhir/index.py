@@ -108,51 +108,50 @@ def counts(index: sqlite3.Connection) -> list[Count]:
 
 def _filled(connection: sqlite3.Connection, packages: Iterable[Package]) -> sqlite3.Connection:
     connection.executescript(_SCHEMA)
-    found: list[Row] = []
-    value_sets: dict[str, list[str]] = {}
-    systems: dict[str, list[str]] = {}
-    displays: dict[str, list[tuple[str, str]]] = {}
     with connection:
-        for package in packages:
-            record = (package.name, package.version, package.title, package.licence)
-            connection.execute("INSERT INTO packages VALUES (?, ?, ?, ?)", record)
-            for entry in entries(package):
-                kind = entry.resource["resourceType"]
-                if kind == "ValueSet" and not entry.example:
-                    url = str(entry.resource.get("url"))
-                    value_sets[url] = elements.value_set_codes(entry.resource)
-                    displays[url] = elements.included(entry.resource)
-                elif kind == "CodeSystem" and not entry.example:
-                    systems[str(entry.resource.get("url"))] = elements.displays(entry.resource.get("concept"))
-                elif kind == "StructureDefinition" and not entry.example:
-                    own = elements.rows(entry)
-                    connection.execute(f"INSERT INTO profiles VALUES ({'?, ' * 9}?)", _profile(entry, len(own)))
-                    found += own
-        shown = {
-            url: list(
-                dict.fromkeys(text for system, own in included for text in ([own] if own else systems.get(system, ())))
-            )
-            for url, included in displays.items()
-        }
-        connection.executemany(
-            "INSERT INTO displays VALUES (?, ?)", ((url, text) for url in shown for text in shown[url])
-        )
+        found, value_sets, displays = _read(connection, packages)
         found = [_with_value_set(row, value_sets) for row in found]
-        elsewhere = _texts_by_path(found)
+        pairs = ((url, text) for url, shown in displays.items() for text in shown)
+        connection.executemany("INSERT INTO displays VALUES (?, ?)", pairs)
         marks = ", ".join("?" * len(COLUMNS))
         connection.executemany(f"INSERT INTO elements VALUES ({marks})", map(attrgetter(*COLUMNS), found))
+        elsewhere = _texts_by_path(found)
         connection.executemany(
             "INSERT INTO words (rowid, name, path, profile, text, elsewhere, more) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ((number, *_words(row, elsewhere, shown)) for number, row in enumerate(found, 1)),
+            ((number, *_words(row, elsewhere, displays)) for number, row in enumerate(found, 1)),
         )
-        connection.executemany(
-            "INSERT INTO parts (rowid, text) VALUES (?, ?)",
-            (
-                (number, texts.fold(f"{row.element} {row.profile} {row.text_de} {row.short}"))
-                for number, row in enumerate(found, 1)
-            ),
-        )
+        whole = (texts.fold(f"{row.element} {row.profile} {row.text_de} {row.short}") for row in found)
+        connection.executemany("INSERT INTO parts (rowid, text) VALUES (?, ?)", enumerate(whole, 1))
     return connection
+
+
+def _read(connection: sqlite3.Connection, packages: Iterable[Package]) -> tuple[list[Row], dict, dict]:
+    """Note packages and profiles; return the rows, and for value sets by address their codes and their codes' texts."""
+    found: list[Row] = []
+    value_sets: dict[str, list[str]] = {}
+    included: dict[str, list[tuple[str, str]]] = {}
+    systems: dict[str, list[str]] = {}
+    for package in packages:
+        record = (package.name, package.version, package.title, package.licence)
+        connection.execute("INSERT INTO packages VALUES (?, ?, ?, ?)", record)
+        for entry in entries(package):
+            kind, url = entry.resource["resourceType"], str(entry.resource.get("url"))
+            if entry.example:
+                continue
+            if kind == "ValueSet":
+                value_sets[url] = elements.value_set_codes(entry.resource)
+                included[url] = elements.included(entry.resource)
+            elif kind == "CodeSystem":
+                systems[url] = elements.displays(entry.resource.get("concept"))
+            elif kind == "StructureDefinition":
+                own = elements.rows(entry)
+                connection.execute(f"INSERT INTO profiles VALUES ({'?, ' * 9}?)", _profile(entry, len(own)))
+                found += own
+    displays = {}
+    for url, pairs in included.items():
+        shown = (text for system, own in pairs for text in ([own] if own else systems.get(system, ())))
+        displays[url] = list(dict.fromkeys(shown))
+    return found, value_sets, displays
 
 
 def _profile(entry, rows: int) -> tuple:
@@ -182,11 +181,11 @@ def _texts_by_path(rows: list[Row]) -> dict[str, str]:
     return {path: " ".join(texts) for path, texts in found.items()}
 
 
-def _words(row: Row, elsewhere: dict[str, str], shown: dict[str, list[str]]) -> tuple[str, ...]:
+def _words(row: Row, elsewhere: dict[str, str], displays: dict[str, list[str]]) -> tuple[str, ...]:
     """Return the searched columns of a row: own name, path above it, profile, short texts, others' texts, the rest."""
     above, _, own = row.element.rpartition(".")
     short = " ".join(dict.fromkeys((row.text_de, row.text_en, row.short, row.about)))
-    codes = " ".join(shown.get(row.value_set.partition("|")[0], ()))
+    codes = " ".join(displays.get(row.value_set.partition("|")[0], ()))
     more = f"{row.definition[:400]} {row.codes} {row.value_set.rpartition('/')[2]} {codes}"
     others = "" if row.kind == "logical" else elsewhere.get(SLICE.sub("", row.element), "")
     return tuple(" ".join(texts.words(text)) for text in (own, above, row.profile, short, others, more))

@@ -12,12 +12,11 @@ QUERY_CHARACTERS = 500
 SAME = 2  # how many rows of one element, in several profiles, a page shows
 CANDIDATES = 400
 PART_LETTERS = 4  # of the first part of a compound, at least; the second may have lost one with its ending
-# Weights of the columns name, path, profile, text, elsewhere, more of `words`, for BM25; and of what changes its score.
-WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.5, 1.0)
-SYNONYM = 0.6
-COMMON = 0.1  # a word of the same meaning that more than this share of rows has would tell nothing
-DEPTH = 0.25
-PART = 0.5
+WEIGHTS = (6.0, 2.0, 4.0, 5.0, 1.5, 1.0)  # of the columns name, path, profile, text, elsewhere, more, for BM25
+SYNONYM = 0.6  # weight of a word of the same meaning
+COMMON = 0.1  # share of rows; a word of the same meaning that more of them have would tell nothing
+PART = 0.5  # weight of a word found inside another one
+DEPTH = 0.25  # how much less an element four steps down counts: 1 / (1 + DEPTH)
 _BOILERPLATE = ("id", "extension", "modifierExtension", "system", "use", "version", "userSelected", "display")
 # Words of a question that say nothing about what is looked for.
 _EMPTY = frozenset(
@@ -65,7 +64,7 @@ def search(index: sqlite3.Connection, question: str, limit: int = 10, *, lexicon
     wanted = terms(question, lexicon=lexicon)
     if not wanted:
         raise InputError(f"the question {question!r} holds no word to look for")
-    scores = _scores(index, wanted)
+    scores = _scores(index, wanted, lexicon)
     return _page(index, scores, limit)
 
 
@@ -113,11 +112,11 @@ def _longest() -> int:
     return max(phrase.count(" ") + 1 for phrase in meanings())
 
 
-def _scores(index: sqlite3.Connection, wanted: list[dict[str, float]]) -> dict[int, float]:
+def _scores(index: sqlite3.Connection, wanted: list[dict[str, float]], lexicon: bool) -> dict[int, float]:
     """Return row number -> score: for each thing wanted its best match, and less where some of them are missing."""
     total: dict[int, float] = {}
     matched: dict[int, int] = {}
-    wanted = [part for alternatives in wanted for part in _parts(index, alternatives)]
+    wanted = [part for alternatives in wanted for part in _parts(index, alternatives, lexicon)]
     for alternatives in wanted:
         best: dict[int, float] = {}
         for phrase, weight in alternatives.items():
@@ -132,14 +131,14 @@ def _scores(index: sqlite3.Connection, wanted: list[dict[str, float]]) -> dict[i
     return {row: score * matched[row] / len(wanted) for row, score in total.items()}
 
 
-def _parts(index: sqlite3.Connection, alternatives: dict[str, float]) -> list[dict[str, float]]:
+def _parts(index: sqlite3.Connection, alternatives: dict[str, float], lexicon: bool) -> list[dict[str, float]]:
     """Return one wanted thing, or two where it is a compound that no row has and both its parts are known."""
     (word, *others) = alternatives
     if others or len(word) < 2 * PART_LETTERS or " " in word or _matches(index, word):
         return [alternatives]
     for at in range(len(word) - PART_LETTERS + 1, PART_LETTERS - 1, -1):
         for first in (word[:at], word[: at - 1] if word[at - 1] == "s" else word[:at]):
-            parts = [terms(first), terms(word[at:])]
+            parts = [terms(part, lexicon=lexicon) for part in (first, word[at:])]
             if all(len(part) == 1 and (len(part[0]) > 1 or _matches(index, next(iter(part[0])))) for part in parts):
                 return [part[0] for part in parts]
     return [alternatives]

@@ -107,7 +107,8 @@ def _valued(value: dict, name: str, url: str) -> bool:
     """Return whether each text of an element that has a certain extension has a value as well."""
     values, companions = (x if isinstance(x, list) else [x] for x in (value.get(name), value.get(f"_{name}")))
     for n, companion in enumerate(companions):
-        inner = companion.get("extension", []) if isinstance(companion, dict) else []
+        inner = companion.get("extension") if isinstance(companion, dict) else []
+        inner = inner if isinstance(inner, list) else []
         extended = any(isinstance(one, dict) and one.get("url") == url for one in inner)
         if extended and (n >= len(values) or values[n] is None):
             return False

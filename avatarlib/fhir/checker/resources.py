@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from avatarlib.errors import InputError
@@ -10,7 +11,7 @@ from avatarlib.fhir.checker import rules, tree, walk
 from avatarlib.fhir.checker.run import Run, nowhere
 from avatarlib.fhir.checker.terminology import Terminology
 from avatarlib.fhir.checker.verdict import Verdict, verdict
-from avatarlib.fhir.profiles import Library
+from avatarlib.fhir.profiles import Definition, Library
 from avatarlib.fhir.stream import Found, parse, read_resources
 
 LARGEST_BUNDLE = 32 << 20  # bytes; a larger one is never held whole
@@ -29,7 +30,7 @@ class Checker:
     def __init__(self, library: Library):
         self.library = library
         self.terminology = Terminology(library)
-        self._compiled: dict[str, tree.Profile | None] = {}
+        self._compiled: dict[str, tree.Profile] = {}
         self._bases: dict[str, tree.Profile] = {}
 
     def base(self, kind: str) -> tree.Profile:
@@ -50,14 +51,14 @@ class Checker:
         InputError
             The profile is at hand, but its bases go round in a circle or its snapshot does not hold together.
         """
-        if canonical not in self._compiled:
-            self._compiled[canonical] = self._compile(canonical)
-        return self._compiled[canonical]
-
-    def _compile(self, canonical: str) -> tree.Profile | None:
         found = self.library.profile(canonical)
         if found is None:
-            return self.base(canonical.removeprefix(r4.CORE)) if profiles.is_core(canonical) else None
+            return self.base(canonical.partition("|")[0].removeprefix(r4.CORE)) if profiles.is_core(canonical) else None
+        if canonical not in self._compiled:
+            self._compiled[canonical] = self._compile(canonical, found)
+        return self._compiled[canonical]
+
+    def _compile(self, canonical: str, found: Definition) -> tree.Profile:
         kind = found.resource.get("type")
         if not isinstance(kind, str) or found.resource.get("kind") == "logical":
             raise InputError(f"{found.where}: is no profile of a FHIR type, so that no resource can be checked by it")
@@ -65,6 +66,8 @@ class Checker:
             built = tree.build(canonical, kind, profiles.snapshot(self.library, canonical))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{found.where}: the snapshot does not hold together ({error})") from None
+        except RecursionError:
+            raise InputError(f"{found.where}: the profile goes into a type that it needs itself, without end") from None
         for node in built.nodes.values():
             node.codes = node.codes or _core_codes(node.base_path)
         return built
@@ -179,33 +182,34 @@ def check_files(
     """Check the resources of files, folders and archives, one in memory at a time.
 
     Of a Bundle its entries are checked, and itself where it names a profile, is no larger than 32 MiB and lies in no
-    archive.
+    archive. By a profile of Bundles only these are checked.
 
     Raises
     ------
     InputError
         A path holds no resources, or what `read_resources` and `check_resource` refuse.
     """
+    of_bundles = profile is not None and checker.kind_of(profile) == "Bundle"
     for path in paths:
         empty, around = True, Around(path)
-        for found in read_resources(path):
+        for found in chain(() if of_bundles else read_resources(path), _bundles(path, of_bundles)):
             empty = False
+            named = None if found.resource["resourceType"] == "Bundle" and not of_bundles else profile
             where = {"file": found.file, "place": found.place}
-            yield from check_resource(checker, found.resource, profile, around=around, strict=strict, **where)
-        for bundle in _bundles(path):
-            empty = False
-            yield from check_resource(checker, bundle.resource, around=around, strict=strict, file=bundle.file)
+            yield from check_resource(checker, found.resource, named, around=around, strict=strict, **where)
         if empty:
-            raise InputError(f"{path}: holds no FHIR resource (.json or .ndjson)")
+            what = "Bundle of at most 32 MiB (.json)" if of_bundles else "FHIR resource (.json or .ndjson)"
+            raise InputError(f"{path}: holds no {what}")
 
 
-def _bundles(path: Path) -> Iterator[Found]:
-    """Yield the Bundles that name a profile of their own, whole."""
+def _bundles(path: Path, every: bool) -> Iterator[Found]:
+    """Yield Bundles whole: those that name a profile of their own, or every one."""
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path] if path.suffix == ".json" else []
     for file in files:
-        if file.stat().st_size <= LARGEST_BUNDLE:
-            resource = parse(file.read_bytes(), str(file))
-            if resource.get("resourceType") == "Bundle" and claimed(resource) != [r4.CORE + "Bundle"]:
+        data = file.read_bytes() if file.stat().st_size <= LARGEST_BUNDLE else b""
+        if b'"Bundle"' in data:
+            resource = parse(data, str(file))
+            if resource.get("resourceType") == "Bundle" and (every or claimed(resource) != [r4.CORE + "Bundle"]):
                 yield Found(str(file), "", resource)
 
 

@@ -1,5 +1,6 @@
 """The rules of one element: fixed, pattern, length, limits, codes, references, profiles of its type, invariants."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from avatarlib.fhir import r4
@@ -49,17 +50,17 @@ def _binding(checker: "Checker", run: Run, have: Any, node: Node, kind: str, pat
     value_set = node.binding.get("valueSet", "")
     if kind == "code" and node.codes is not None and not checker.terminology.knows(value_set):
         return  # R4's own codes were checked, and the value set is R4's
-    codes = list(_codes(have, kind))
-    if not codes:
+    coded = list(codes(have, kind))
+    if not coded:
         if kind == "CodeableConcept" and not have.get("extension"):
             run.wrong(path, "binding", f"has no code; one of value set {value_set} is required")
         return
-    answers = [checker.terminology.member(value_set, system, code) for system, code in codes]
+    answers = [checker.terminology.member(value_set, system, code) for system, code in coded]
     if any(answer.member == YES for answer in answers):
         return
     unknown = [answer for answer in answers if answer.member != NO]
     if not unknown:
-        shown = ", ".join(f"{system or ''}#{code}" for system, code in codes)[:200]
+        shown = ", ".join(f"{system or ''}#{code}" for system, code in coded)[:200]
         run.wrong(path, "binding", f"{shown} is not in the required value set {value_set}")
     else:
         _open(run, max(unknown, key=lambda answer: answer.external), path)
@@ -73,17 +74,17 @@ def _open(run: Run, answer: Answer, path: str) -> None:
         run.lacks(path, "binding", answer.missing)
 
 
-def _codes(have: Any, kind: str):
-    """Yield (system, code) of a coded value; the system is None where its type has none."""
+def codes(have: Any, kind: str) -> Iterator[tuple[str | None, str]]:
+    """Yield (system, code) of a coded value of a type; the system is None where the type has none."""
     if kind == "CodeableConcept":
         codings = have.get("coding")
         for coding in codings if isinstance(codings, list) else []:
             if isinstance(coding, dict) and isinstance(coding.get("code"), str):
-                yield coding.get("system", ""), coding["code"]
+                yield str(coding.get("system", "")), coding["code"]
     elif isinstance(have, dict):
         if isinstance(have.get("code"), str):
-            yield have.get("system", ""), have["code"]
-    else:
+            yield str(have.get("system", "")), have["code"]
+    elif isinstance(have, str):
         yield None, have
 
 

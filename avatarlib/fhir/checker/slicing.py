@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from avatarlib.fhir import r4
-from avatarlib.fhir.checker import primitives
+from avatarlib.fhir.checker import primitives, rules
 from avatarlib.fhir.checker.run import Run
 from avatarlib.fhir.checker.terminology import NO, YES
 from avatarlib.fhir.checker.tree import Node, Slicing
@@ -277,10 +277,9 @@ def _answers(checker: "Checker", have: Any, node: Node) -> list[bool | None]:
 
 
 def _member(checker: "Checker", have: Any, value_set: str) -> bool | None:
-    codings = have.get("coding", [have]) if isinstance(have, dict) else [{"code": have, "system": None}]
+    kind = ("CodeableConcept" if "coding" in have else "Coding") if isinstance(have, dict) else "code"
     told = []
-    for coding in codings if isinstance(codings, list) else []:
-        if isinstance(coding, dict) and isinstance(coding.get("code"), str):
-            answer = checker.terminology.member(value_set, coding.get("system", ""), coding["code"])
-            told.append(True if answer.member == YES or answer.whole else False if answer.member == NO else None)
+    for system, code in rules.codes(have, kind):
+        answer = checker.terminology.member(value_set, system, code)
+        told.append(True if answer.member == YES or answer.whole else False if answer.member == NO else None)
     return True if True in told else None if None in told else False

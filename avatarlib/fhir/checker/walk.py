@@ -158,7 +158,7 @@ def _listed(run: Run, child: Node, kind: str, content: Any, companion: Any, path
             run.wrong(path, "type", "must not be a list: it is there once at most")
             return []
         return [Item(content, companion, kind, path)]
-    if any(part is not None and not isinstance(part, list) for part in (content, companion)):
+    if not lists or any(part is not None and not isinstance(part, list) for part in (content, companion)):
         run.wrong(path, "type", "must be a list")
         return []
     if any(not part for part in lists):

@@ -15,6 +15,7 @@ from avatarlib.run.bench_reads import page as reads_page
 from avatarlib.run.spread import spread
 
 SIZE = (64, 64)
+READS = ("fastq", "truth", "workers", "growth", "memory", "checks")  # what is measured of reads
 EYE_SIZE = (240, 320)  # the fingerprints' own input
 
 
@@ -22,19 +23,30 @@ def main() -> int:
     """Measure, and write benchmarks/speed.json, reads.json, notebooks.json and README.md."""
     parser = argparse.ArgumentParser(prog="python -m avatarlib.run.bench", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default 3)")
-    parser.add_argument("--rooms-only", action="store_true", help="leave the notebooks' and reads' figures as they are")
-    parser.add_argument("--reads-only", action="store_true", help="measure the simulated reads and nothing else")
+    help_only = "rooms, reads, a part of reads such as reads.fastq, notebooks, or a notebook's name; may come again"
+    parser.add_argument(
+        "--only", action="append", metavar="WHAT", help=f"leave the other figures as they are: {help_only}"
+    )
     options = parser.parse_args()
-    folder = store.project_root() / "benchmarks"
-    if not options.reads_only:
+    folder, only = store.project_root() / "benchmarks", set(options.only or ("rooms", "reads", "notebooks"))
+    parts = {what.partition(".")[2] for what in only if what.startswith("reads")} - {""}
+    names = source.in_order() if "notebooks" in only else [name for name in source.in_order() if name in only]
+    known = {"rooms", "reads", "notebooks", *(f"reads.{part}" for part in READS), *names}
+    if only - known:
+        parser.error(f"--only {sorted(only - known)[0]}: there are {', '.join(sorted(known | set(source.in_order())))}")
+    if "rooms" in only:
         store.write_json(folder / "speed.json", {"machine": machine(), "per_second": rooms(options.repeats)})
-    if not options.rooms_only:
+    if "reads" in only or parts:
         from avatarlib.run.bench_reads.speed import measure_reads
 
-        reads = measure_reads(options.repeats, lambda step: print(step, file=sys.stderr))
-        store.write_json(folder / "reads.json", reads | {"machine": machine()})
-    if not options.rooms_only and not options.reads_only:
-        store.write_json(folder / "notebooks.json", notebooks(options.repeats))
+        earlier = {} if "reads" in only else store.read_json(folder / "reads.json") or {}
+        wanted = READS if "reads" in only else [part for part in READS if part in parts]
+        reads = measure_reads(options.repeats, wanted, lambda step: print(step, file=sys.stderr))
+        reads["load"] = earlier.get("load", []) + reads["load"]
+        store.write_json(folder / "reads.json", earlier | reads | {"machine": machine()})
+    if names:
+        earlier = {} if "notebooks" in only else store.read_json(folder / "notebooks.json") or {}
+        store.write_json(folder / "notebooks.json", dict(sorted((earlier | notebooks(options.repeats, names)).items())))
     store.write_text(folder / "README.md", page(folder))
     print(page(folder))
     return 0
@@ -76,9 +88,10 @@ def rooms(repeats: int) -> dict[str, dict[str, float]]:
     return out
 
 
-def notebooks(repeats: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Return seconds and peak memory of every notebook, run cold in the laptop profile, as `spread`."""
-    order = source.in_order()
+def notebooks(repeats: int, names: list[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return seconds and peak memory of notebooks, run cold in the laptop profile, as `spread`."""
+    above = {upstream for name in names for upstream in _upstream(name)}
+    order = [name for name in source.in_order() if name in above or name in names]
     records: dict[str, list[dict]] = {name: [] for name in order}
     for _ in range(repeats):
         with tempfile.TemporaryDirectory(prefix="avatar-bench-") as results:
@@ -87,9 +100,13 @@ def notebooks(repeats: int) -> dict[str, dict[str, dict[str, float]]]:
                 subprocess.run(command, env=os.environ | {"AVATAR_RESULTS": results}, check=True)
                 records[name].append(store.read_json(Path(results) / "laptop" / name / "run.json"))
     return {
-        name: {key: spread([record[key] for record in runs]) for key in ("seconds", "peak_memory_bytes")}
-        for name, runs in records.items()
+        name: {key: spread([record[key] for record in records[name]]) for key in ("seconds", "peak_memory_bytes")}
+        for name in names
     }
+
+
+def _upstream(name: str) -> set[str]:
+    return {one for above in source.read(name).loads for one in (above, *_upstream(above))}
 
 
 def rate(action: Callable[[], object], items: int, repeats: int) -> dict[str, float]:

@@ -166,7 +166,7 @@ def _kind(name: str) -> str:
 
 
 def _load(reads: dict) -> str:
-    return "–".join(f"{load:.1f}" for load in sorted(reads["load"]))
+    return f"{min(reads['load']):.1f}–{max(reads['load']):.1f}"
 
 
 def _cell(cell: dict[str, float]) -> str:

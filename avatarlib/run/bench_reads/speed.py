@@ -8,7 +8,7 @@ import math
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from avatarlib.run import store
@@ -24,28 +24,30 @@ GROWTH = {"fastq": (500_000, 1_000_000, 2_000_000, 4_000_000), "truth": (25_000,
 Say = Callable[[str], None]
 
 
-def measure_reads(repeats: int, say: Say = lambda step: None) -> dict:
-    """Return all figures of benchmarks/reads.json; `say` is told what is being measured."""
+def measure_reads(repeats: int, wanted: Sequence[str], say: Say = lambda step: None) -> dict:
+    """Return the figures of benchmarks/reads.json of the `wanted` parts; `say` is told what is being measured."""
     with programs.folder() as (place, where):
         say("references")
         reference = programs.phantom(place, SIZE)
-        large = programs.one_contig(place, LARGE)
         out = {"where": where, "bases": SIZE, "repeats": repeats, "versions": programs.python_version()}
         out["load"] = [programs.machine_load()]
         others = programs.peers(SIZE, truth=False)
         out["programs"] = {p.name: programs.version(p) if p.path else None for p in [*others, programs.badread()]}
         mine = Program("avatar", "", ours(PLAIN), 1_000_000, "")
-        out["fastq"] = beside(mine, others, reference, place, repeats, say)
-        out["truth"] = with_truth(reference, place, repeats, say)
-        out["workers"] = workers(reference, place, repeats, say)
-        out["growth"] = {
-            name: growth(sizes, PLAIN if name == "fastq" else ALL_TRUTH, reference, place, repeats, say)
-            for name, sizes in GROWTH.items()
+        settings = {"fastq": PLAIN, "truth": ALL_TRUTH}
+        measured = {
+            "fastq": lambda: beside(mine, others, reference, place, repeats, say),
+            "truth": lambda: with_truth(reference, place, repeats, say),
+            "workers": lambda: workers(reference, place, repeats, say),
+            "growth": lambda: {
+                name: growth(sizes, settings[name], reference, place, repeats, say) for name, sizes in GROWTH.items()
+            },
+            "memory": lambda: memory(programs.one_contig(place, LARGE), place, say),
+            "checks": lambda: truths.checks(reference.with_name(f"{reference.name}.gz"), place, say),
         }
-        say("memory")
-        out["memory"] = memory(large, place)
+        for part in wanted:
+            out[part] = measured[part]()
         out["load"].append(programs.machine_load())
-        out["checks"] = truths.checks(reference.with_name(f"{reference.name}.gz"), place, say)
     return out
 
 
@@ -181,8 +183,9 @@ def slope(x, y) -> float:
     return sum((p - mean_a) * (q - mean_b) for p, q in zip(a, b, strict=True)) / sum((p - mean_a) ** 2 for p in a)
 
 
-def memory(large: Path, place: Path) -> dict:
+def memory(large: Path, place: Path, say: Say) -> dict:
     """Return peak bytes on the long contig, two donors, all truth, by platform and number of molecules."""
+    say("memory")
     out = {}
     for platform, sizes in {"illumina": (200_000, 20_000), "ont": (2_000, 200), "hifi": (1_000, 100)}.items():
         command = ours([*ALL_TRUTH, f"reads.platform={platform}"])

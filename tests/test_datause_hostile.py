@@ -83,11 +83,9 @@ def test_consents():
 
 def test_policies():
     rng = random.Random(2)
-    plain = {
-        "resourceType": "CodeSystem", "url": "urn:x", "count": 3, "title": "t",
-        "concept": [{"code": "m", "display": "M", "concept": [
-            {"code": "a", "property": [{"code": "validity", "valueString": "P5Y"}, {"code": "role", "valueCode": "use"}]}]}],
-    }  # fmt: skip
+    properties = [{"code": "validity", "valueString": "P5Y"}, {"code": "role", "valueCode": "use"}]
+    module = {"code": "m", "display": "M", "concept": [{"code": "a", "property": properties}]}
+    plain = {"resourceType": "CodeSystem", "url": "urn:x", "count": 3, "title": "t", "concept": [module]}
     for _ in range(1500):
         system = spoiled(rng, plain, rng.choice([1, 2]))
         try:
@@ -140,8 +138,7 @@ def test_cohorts_over_nonsense():
 
 
 @pytest.mark.parametrize("value", STRANGE)
-def test_ids_that_are_none(tmp_path, value):
+def test_ids_that_are_none(value):
     row = {"resourceType": "Patient", "id": value, "birthDate": "1980-01-01", "gender": "female"}
-    assert matching(checked(Query, {"include": [{"kind": "sex", "is": "female"}]}, "t"), {"Patient": [row]}.get, DAY) in (
-        frozenset(), frozenset({value} if isinstance(value, str) else ()),
-    )  # fmt: skip
+    women = checked(Query, {"include": [{"kind": "sex", "is": "female"}]}, "t")
+    assert matching(women, {"Patient": [row]}.get, DAY) <= {value if isinstance(value, str) else ""}

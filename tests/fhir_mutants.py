@@ -196,6 +196,13 @@ def _of_slice(resource: dict, element: dict, by_id: dict[str, dict]) -> Iterator
             if not target[key]:
                 del target[key]
             yield Mutant("slice", element["id"], broken)
+        for k in range(len(inside)) if element.get("binding", {}).get("strength") == "required" else ():
+            broken = copy.deepcopy(resource)
+            target, key = _holders([broken], steps)[n]
+            place = holder[key].index(inside[k])
+            target[key][place] = _recoded(target[key][place])
+            if all(_has(target[key][place], path, value) for path, value in marks):  # still the slice's item
+                yield Mutant("binding", element["id"], broken)
         if element["max"] == "1" and len(inside) == 1:
             broken = copy.deepcopy(resource)
             target, key = _holders([broken], steps)[n]

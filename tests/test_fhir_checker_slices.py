@@ -123,6 +123,17 @@ def test_slices_that_nothing_tells_apart_are_left_open():
     profile = categories(sliced("a", {"coding": [{"system": LOINC}]}), sliced("b", A))
     found, why = answer(profile, observation(category=[A]))
     assert found == NOT_CHECKABLE and "a and b can't be told apart" in why[0]
+    # A required binding of a part is no value by which a slice is told.
+    use = {"strength": "required", "valueSet": "http://hl7.org/fhir/ValueSet/name-use"}
+    vague = derived(
+        [
+            element("Patient.name", slicing=by("pattern", "$this")),
+            element("Patient.name:one", sliceName="one", min=1),
+            element("Patient.name:one.use", binding=use),
+        ],
+        kind="Patient",
+    )
+    assert answer(vague, {"resourceType": "Patient", "name": [{"text": "x"}]})[0] == NOT_CHECKABLE
     odd = derived(
         [
             element("Observation.category", slicing=by("pattern", "coding.where(system = 'x')")),

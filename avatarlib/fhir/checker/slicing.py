@@ -110,7 +110,8 @@ def _told(checker: "Checker", run: Run, one: "Item", part: Node, kind: str, path
     if True in told:
         return True
     if not values and views:
-        return False if any(_criteria(view) for view in views) or max(v.least for v in views) else None
+        told = any(_stated(view) or _required(view) or view.least for view in views)
+        return False if told else None
     return None if None in told or not views else False
 
 
@@ -238,11 +239,11 @@ def _views(checker: "Checker", nodes: list[Node]) -> list[Node]:
     return found
 
 
-def _criteria(node: Node) -> bool:
-    """Return whether a definition says anything by which a value can be told."""
-    if node.fixed is not None or node.pattern is not None or _required(node):
+def _stated(node: Node) -> bool:
+    """Return whether a definition states a value or a pattern, or one of its parts does."""
+    if node.fixed is not None or node.pattern is not None:
         return True
-    return any(_criteria(child) for child in node.children.values() if child.name not in ("extension", "id"))
+    return any(_stated(child) for child in node.children.values() if child.name not in ("extension", "id"))
 
 
 def _required(node: Node) -> bool:
@@ -267,7 +268,7 @@ def _answers(checker: "Checker", have: Any, node: Node) -> list[bool | None]:
         return [primitives.contains(have, node.pattern[0])]
     answers: list[bool | None] = []
     for child in node.children.values():
-        if child.name in ("extension", "id") or not _criteria(child):
+        if child.name in ("extension", "id") or not _stated(child):
             continue
         told = [_meets(checker, inner, [child]) for inner in _list(have, child.name)]
         answers.append(True if True in told else None if None in told else False)

@@ -92,6 +92,19 @@ def test_withdrawal_in_part_in_whole_and_consent_after_it():
     assert answer(register(broad("2020-01-01"), bare), "8", "2022-03-01") == "deny"
 
 
+def test_two_documents_of_one_day():
+    def both(given, withdrawn):
+        out = broad("2024-03-01", (), id="w", kind="withdrawal")
+        return register(edited(broad("2024-03-01"), dateTime=given), edited(out, dateTime=withdrawn))
+
+    morning, noon, day = "2024-03-01T09:00:00+01:00", "2024-03-01T12:00:00+01:00", "2024-03-01"
+    for given, withdrawn, told in (
+        (noon, morning, "permit"), (morning, noon, "deny"), (day, morning, "deny"), (noon, day, "deny"),
+        (morning, morning, "deny"), (noon, "2024-03-01T10:30:00Z", "permit"), ("2024-03", "2024-03-01", "deny"),
+    ):  # fmt: skip
+        assert answer(both(given, withdrawn), "8", "2024-04-01") == told
+
+
 def test_withdrawal_from_another_study_leaves_this_one():
     def about(resource, domain):
         parts = [{"url": "domain", "valueReference": {"reference": domain}}]

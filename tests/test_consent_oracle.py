@@ -50,9 +50,8 @@ def draw_date(rng, low: int, high: int) -> dict:
     there = (local - local.utcoffset()).replace(tzinfo=None) + timedelta(hours=offset)
     zone = "Z" if offset == 0 else f"{'-' if offset < 0 else '+'}{abs(offset):02}:00"
     n = number(day)
-    return {
-        "text": there.isoformat(timespec="seconds") + zone, "first": n, "last": n, "complete": n - (clock != (23, 59)),
-    }  # fmt: skip
+    text, complete = there.isoformat(timespec="seconds") + zone, n - (clock != (23, 59))
+    return {"text": text, "first": n, "last": n, "complete": complete, "clock": clock}
 
 
 def draw_rule(rng, depth: int) -> dict:
@@ -186,12 +185,12 @@ def oracle(history, leaf, n: int) -> str:
             far = (SPAN + 9999, SPAN + 9999)
             permit, deny, ended = paint(rule, leaf, doc, True, (first, last), far, form == "consent", False)
         if permit >> n & 1:
-            rows.append((first, False, "permit", named, doc["domain"]))
+            rows.append((first, doc["given"].get("clock", (0, 0)), False, "permit", named, doc["domain"]))
         elif (deny | ended) >> n & 1:
-            rows.append((last, True, "deny", named, doc["domain"]))
-    domains = {row[4] for row in rows if row[3]}
-    kept = [row for row in rows if row[3] or not domains or row[4] == "" or "" in domains or row[4] in domains]
-    return max(kept)[2] if kept else "unknown"
+            rows.append((last, doc["given"].get("clock", (24, 0)), True, "deny", named, doc["domain"]))
+    domains = {row[5] for row in rows if row[4]}
+    kept = [row for row in rows if row[4] or not domains or row[5] == "" or "" in domains or row[5] in domains]
+    return max(kept)[3] if kept else "unknown"
 
 
 def ask_oracle(history, code: str, n: int) -> str:
@@ -220,6 +219,9 @@ def histories(seed: int, count: int):
     rng = random.Random(seed)
     for _ in range(count):
         history = [draw_document(rng, k) for k in range(rng.choice([0, 1, 1, 2, 3, 4]))]
+        if len(history) > 1 and rng.random() < 0.2:  # signed on one day
+            n = history[0]["given"]["first"]
+            history[1]["given"] = draw_date(rng, n, n)
         yield rng, history
 
 

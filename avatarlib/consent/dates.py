@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -26,11 +26,14 @@ class Days:
         The first and last day that it can mean: "2024-02" is 1 to 29 February. Equal for a day and for an instant.
     complete
         The last day that is over when the date is: the day before an instant (the day itself from 23:59 on).
+    clock
+        Time of an instant at the clinic, None for a date.
     """
 
     first: date
     last: date
     complete: date
+    clock: time | None = None
 
 
 def day(text: str, where: str) -> date:
@@ -94,7 +97,7 @@ def _instant(year: int, month: int, number: int, match: re.Match) -> Days:
         zone = timezone(sign * timedelta(hours=hours, minutes=minutes))
     local = datetime(year, month, number, hour, minute, second, tzinfo=zone).astimezone(_zone())
     here = local.date()
-    return Days(here, here, here if (local.hour, local.minute) == (23, 59) else here - DAY)
+    return Days(here, here, here if (local.hour, local.minute) == (23, 59) else here - DAY, local.time())
 
 
 @cache

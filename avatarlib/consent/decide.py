@@ -4,7 +4,8 @@
 2. A document speaks of a policy by its code, or by the code of a module that it is part of. A rule is in force where
    its period, within the periods around it, holds the day. An exception goes before the rule that it belongs to; of
    several exceptions to one rule a denial goes before a permission.
-3. Of the documents that speak of a policy the one signed last decides; of those signed on one day, a denial.
+3. Of the documents that speak of the policy the one signed last decides; where the time of day does not tell, a
+   denial.
 4. A permission ends with its period, with the years that its policy allows, or with the day before a minor comes of
    age, whichever comes first. Then the answer is deny.
 5. Whatever is vague counts against permission. A partial date begins as late as it can, and for a denial as early. A
@@ -17,7 +18,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, time
 
 from avatarlib.consent.dates import quoted, years_later
 from avatarlib.consent.document import Document, Provision, elsewhere, person_key
@@ -109,9 +110,13 @@ class Register:
         return Decision(word, f"{source} {'permits' if word == PERMIT else 'denies'} {policy} on {day}")
 
 
-def _rank(row: tuple[Document, str, bool]) -> tuple[date, bool]:
+def _rank(row: tuple[Document, str, bool]) -> tuple[date, time, bool]:
+    """Return when a document was signed: a permission as early as its date allows, all else as late."""
     document, word, _ = row
-    return (document.given.first, False) if word == PERMIT else (document.given.last, True)
+    given = document.given
+    if word == PERMIT:
+        return given.first, given.clock or time.min, False
+    return given.last, given.clock or time.max, True
 
 
 def _word(document: Document, keys: frozenset, years: int | None, day: date) -> tuple[str, bool]:

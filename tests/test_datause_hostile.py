@@ -65,7 +65,7 @@ def test_consents():
         {"url": document.DOMAIN, "extension": [{"url": "domain", "valueReference": {"reference": "x"}}]}
     ]
     understood = 0
-    for _ in range(3000):
+    for _ in range(1500):
         resource = spoiled(rng, plain, rng.choice([1, 1, 2, 4]))
         try:
             found = document.documents([resource], "t")
@@ -78,7 +78,7 @@ def test_consents():
             register = Register(document.linked(found, [patient]), MII)
             assert options.permits(register, "17", options.ALL[0], DAY).answer in ("permit", "deny", "unknown")
             audit.of_consents([(resource, "t")], MII)
-    assert understood > 400
+    assert understood > 180
 
 
 def test_policies():
@@ -98,13 +98,13 @@ def test_policies():
 def test_requests():
     rng, plain = random.Random(3), json.loads(EXAMPLE.read_text())
     held = 0
-    for _ in range(1500):
+    for _ in range(800):
         try:
             checked(Request, spoiled(rng, plain, rng.choice([1, 2, 3])), "t").options()
             held += 1
         except InputError as error:
             assert refused(error)
-    assert held < 400
+    assert 20 < held < 250
 
 
 def test_a_store_full_of_nonsense_is_exported_without_a_crash(tmp_path):

@@ -194,3 +194,15 @@ def test_cohorts_in_words():
     assert [line.partition(" (")[0] for line in query_sentences(request.cohort.query)] == [
         "age in years: 20 to 80", "pictures: fundus", "not: diagnosis H35.3",
     ]  # fmt: skip
+
+
+def test_a_page_replaces_pages_alone(capsys, tmp_path):
+    call = ["fhir", "request", str(EXAMPLE), "--page"]
+    for _ in range(2):
+        assert main([*call, str(tmp_path / "p.html")]) == 0
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for name in ("thesis.txt", "."):
+        assert main([*call, str(tmp_path / name)]) == 2
+        assert "is no page of a request: name a new file" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.html", "thesis.txt"]

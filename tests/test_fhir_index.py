@@ -1,6 +1,7 @@
 """The metadata index: every element once, texts and codes as the definition has them, classes as people gave them."""
 
 import json
+import os
 import sqlite3
 import time
 from collections import Counter
@@ -131,6 +132,32 @@ def test_an_unseen_package_needs_no_code(tmp_path, capsys):
     assert main(["fhir", "search", "schuhgroesse", "--index", str(tmp_path / "i.sqlite")]) == 0
     assert "Patient.shoeSize" in capsys.readouterr().out
     assert main(["fhir", "search", "xyzzy", "--index", str(tmp_path / "i.sqlite")]) == 1
+
+
+@pytest.mark.parametrize("kind", ["text", "folder", "link", "fifo", "database"])
+def test_nothing_foreign_is_replaced(tmp_path, capsys, kind):
+    target = tmp_path / "precious"
+    if kind == "text":
+        target.write_text("hallo")
+    elif kind == "folder":
+        target.mkdir()
+    elif kind == "link":
+        target.symlink_to(tmp_path / "elsewhere.sqlite")
+    elif kind == "fifo":
+        os.mkfifo(target)
+    else:
+        sqlite3.connect(target).execute("CREATE TABLE own (x)").connection.close()
+    before = target.lstat()
+    assert main(["fhir", "index", "--out", str(target)]) == 2
+    assert "is no index of this program: name a new file" in capsys.readouterr().err
+    after = target.lstat()
+    assert (after.st_ino, after.st_mode, after.st_size) == (before.st_ino, before.st_mode, before.st_size)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_an_older_index_is_replaced(tmp_path, capsys):
+    for _ in range(2):
+        assert main(["fhir", "index", "--out", str(tmp_path / "own.sqlite")]) == 0
 
 
 def test_something_else_is_no_index(tmp_path, capsys):

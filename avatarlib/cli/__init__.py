@@ -4,6 +4,7 @@ Each group of actions is a module beside this one; its `parsers(groups)` adds th
 """
 
 import argparse
+import errno
 import os
 import select
 import sys
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 141
         if options.debug:
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            error = AvatarError(f"{error.strerror}: make room, then give the same command again")
         known = isinstance(error, AvatarError)
         text = " ".join(str(error).split()) if known else f"{type(error).__name__}: {' '.join(str(error).split())}"
         hint = "" if known else " (internal failure; run again with --debug for details)"

@@ -7,7 +7,9 @@ from pathlib import Path
 
 MOST_LINES = 50
 MOST_REASONS = 10_000  # kept apart; a hostile Bundle may name a new profile with each entry
-EXIT_CODES = "exit codes: 0 all conform; 1 something violates or is not checkable; 2 wrong input or call"
+EXIT_CODES = (
+    "exit codes: 0 all conform; 1 something violates or is not checkable; 2 wrong input or call; 3 internal failure"
+)
 
 
 def add(actions) -> list[argparse.ArgumentParser]:

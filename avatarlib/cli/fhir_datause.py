@@ -77,11 +77,14 @@ def _consent(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace) -> int:
-    from avatarlib.datause.page import page
+    from avatarlib.datause.page import is_page, page
     from avatarlib.datause.request import read_request
+    from avatarlib.errors import InputError
     from avatarlib.run.store import write_text
 
     request = read_request(options.file)
+    if options.page and (options.page.is_symlink() or (options.page.exists() and not is_page(options.page))):
+        raise InputError(f"{options.page} is there and is no page of a request: name a new file")
     if options.page:
         write_text(options.page, page(request))
     needed = f"consent {request.options().code}"

@@ -2,6 +2,7 @@
 
 from datetime import date
 from importlib.resources import files
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -20,6 +21,14 @@ DATES = {
     "month": "as months",
     "shifted": "moved, for each person by an own number of days that is kept secret; the time between two days stays",
 }
+
+
+def is_page(path: Path) -> bool:
+    """Return whether a file is a page of a request, by what it says made it."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return b'<meta name="generator" content="avatar fhir request">' in file.read(300)
 
 
 def page(request: Request) -> str:

@@ -47,13 +47,16 @@ def build(packages: Iterable[Package], path: Path | str = ":memory:") -> sqlite3
     Raises
     ------
     InputError
-        A package can't be read or a definition is not built as FHIR says: nothing is written.
+        A package can't be read, a definition is not built as FHIR says, or `path` holds something else: nothing is
+        written.
     """
     if path == ":memory:":
         return _filled(sqlite3.connect(path), packages)
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path.parent} is no folder: make it first, or give another place for the index")
+    if path.is_symlink() or (path.exists() and not _is_index(path)):
+        raise InputError(f"{path} is there and is no index of this program: name a new file")
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with contextlib.closing(sqlite3.connect(part)) as connection:
@@ -85,6 +88,15 @@ def open_index(path: Path) -> sqlite3.Connection:
         connection.close()
         raise InputError(f"{path} is no index of this version: make it again with `avatar fhir index`")
     return connection
+
+
+def _is_index(path: Path) -> bool:
+    """Return whether a file is an index of this program, of any version (application id in SQLite's header)."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(72)
+    return head.startswith(b"SQLite format 3\0") and int.from_bytes(head[68:72], "big") == APPLICATION
 
 
 @dataclass(frozen=True)

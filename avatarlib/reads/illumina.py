@@ -49,20 +49,10 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
     length = pool.quality.shape[2]
     rows = pool.quality.shape[1]
     record = HEADER + 2 * length + 4
-    hap = lib.hap  # taken out of their tuples once: counting references in the loop costs more than the copying
-    copy_at, parts, copies, sizes = lib.copy_at, molecules.parts, molecules.copy, molecules.size
-    lefts, reverses = molecules.left, molecules.reverse
-    clean, hazards, qualities = pool.clean, pool.hazard, pool.quality
-    insertion, deletion, shares = pool.insertion, pool.deletion, pool.others
-    text_1, text_2 = batch.text_1, batch.text_2
-    sequence_at, quality_at, lengths = batch.sequence_at, batch.quality_at, batch.length
-    tails, useds = batch.tail, batch.used
-    error_at, error_position, error_t = batch.error_at, batch.error_position, batch.error_t
-    error_kind, error_base = batch.error_kind, batch.error_base
-    for i in range(len(parts)):
+    for i in range(len(molecules.parts)):
         for mate in range(2):
-            part = mate if parts[i] == 2 else 0
-            out = text_1 if mate == 0 else text_2
+            part = mate if molecules.parts[i] == 2 else 0
+            out = batch.text_1 if mate == 0 else batch.text_2
             r, at = 2 * i + mate, i * record
             out[at] = 64
             end = put_name(out, at + 1, first + i)
@@ -70,19 +60,19 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
             sequence = at + HEADER
             state = begin(stream, 2 * (first + i) + mate)
             state, row = below(state, rows)
-            hazard = hazards[mate, row]
-            copy, size = copies[i, part], sizes[i, part]
-            forward = reverses[i, part] == (mate == 1)
+            hazard = pool.hazard[mate, row]
+            copy, size = molecules.copy[i, part], molecules.size[i, part]
+            forward = molecules.reverse[i, part] == (mate == 1)
             simple = copy >= 0
-            left = copy_at[copy] + lefts[i, part] if simple else 0
-            error_at[r] = errors_at
+            left = lib.copy_at[copy] + molecules.left[i, part] if simple else 0
+            batch.error_at[r] = errors_at
             c, t, reached = 0, 0, 0.0
             tail = length  # read position where the molecule has ended
             while c < length:
                 state, u = uniform(state)
                 until = length
                 # Most reads are clean, and their row's hazards, far away in memory, are never looked at.
-                if c or 1.0 - u >= clean[mate, row]:
+                if c or 1.0 - u >= pool.clean[mate, row]:
                     reached -= math.log(1.0 - u)
                 if (c or reached > 0.0) and reached <= hazard[length - 1]:
                     low, high = c, length - 1
@@ -95,7 +85,7 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
                     until = low
                 run = until - c
                 inside = min(run, max(size - t, 0)) if simple else 0
-                _copy(out[sequence + c :], hap, left, size, t, inside, forward)
+                _copy(out[sequence + c :], lib.hap, left, size, t, inside, forward)
                 for k in range(inside, run):
                     out[sequence + c + k] = _template(lib, pool, molecules, i, mate, part, t + k, junk, first + i)
                 if t < size <= t + run:
@@ -107,9 +97,9 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
                 state, u = uniform(state)
                 state, v = uniform(state)
                 u *= hazard[c] - (hazard[c - 1] if c else 0.0)
-                if u < insertion[c]:
+                if u < pool.insertion[c]:
                     kind = INSERTION
-                elif u < insertion[c] + deletion[c]:
+                elif u < pool.insertion[c] + pool.deletion[c]:
                     kind = DELETION
                 else:
                     kind = SUBSTITUTION
@@ -117,29 +107,29 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
                 if kind == INSERTION and t >= size - 1 or kind == DELETION and (t >= size - 1 or copy < 0):
                     kind = -1  # nothing is inserted or deleted at the molecule's last base or in the adapter
                 if within:
-                    base = hap[left + t] if forward else COMPLEMENT[hap[left + size - 1 - t]]
+                    base = lib.hap[left + t] if forward else COMPLEMENT[lib.hap[left + size - 1 - t]]
                 else:
                     base = _template(lib, pool, molecules, i, mate, part, t, junk, first + i)
                 if kind == DELETION:
                     t += 1
                     if within:
-                        error_position[errors_at], error_t[errors_at] = c, t - 1
-                        error_kind[errors_at], error_base[errors_at] = DELETION, 0
+                        batch.error_position[errors_at], batch.error_t[errors_at] = c, t - 1
+                        batch.error_kind[errors_at], batch.error_base[errors_at] = DELETION, 0
                         errors_at += 1
-                    base = hap[left + t] if forward else COMPLEMENT[hap[left + size - 1 - t]]
+                    base = lib.hap[left + t] if forward else COMPLEMENT[lib.hap[left + size - 1 - t]]
                     if t == size - 1:
                         tail = c + 1
                     out[sequence + c] = base
                     c, t = c + 1, t + 1
                     continue
                 if kind == SUBSTITUTION:
-                    base = other_base(base, v, shares)
+                    base = other_base(base, v, pool.others)
                 elif kind == INSERTION:
                     base = ACGT[int(v * 4)]
                 if kind >= 0 and within:
-                    error_position[errors_at] = c
-                    error_t[errors_at] = t - 1 if kind == INSERTION else t
-                    error_kind[errors_at], error_base[errors_at] = kind, base
+                    batch.error_position[errors_at] = c
+                    batch.error_t[errors_at] = t - 1 if kind == INSERTION else t
+                    batch.error_kind[errors_at], batch.error_base[errors_at] = kind, base
                     errors_at += 1
                 out[sequence + c] = base
                 if kind != INSERTION:
@@ -148,12 +138,12 @@ def _read(lib, pool, molecules, first, stream, junk, batch, errors_at):
                     t += 1
                 c += 1
             out[sequence + length], out[sequence + length + 1], out[sequence + length + 2] = 10, 43, 10
-            copy_forward(out[sequence + length + 3 :], qualities[mate, row], length)
+            copy_forward(out[sequence + length + 3 :], pool.quality[mate, row], length)
             out[sequence + 2 * length + 3] = 10
-            sequence_at[r], quality_at[r], lengths[r] = sequence, sequence + length + 3, length
-            tails[r] = min(tail, length) if copy >= 0 else 0
-            useds[r, 0] = min(t, size) if copy >= 0 else 0
-    error_at[2 * len(parts)] = errors_at
+            batch.sequence_at[r], batch.quality_at[r], batch.length[r] = sequence, sequence + length + 3, length
+            batch.tail[r] = min(tail, length) if copy >= 0 else 0
+            batch.used[r, 0] = min(t, size) if copy >= 0 else 0
+    batch.error_at[2 * len(molecules.parts)] = errors_at
     return errors_at
 
 
@@ -162,19 +152,17 @@ def _twins(lib, pool, molecules, first, junk, batch, out_1, out_2):
     """Write the error-free twins: the template's first bases with the read's qualities, as records of the same size."""
     length = pool.quality.shape[2]
     record = HEADER + 2 * length + 4
-    hap, copy_at, parts, copies, sizes = lib.hap, lib.copy_at, molecules.parts, molecules.copy, molecules.size
-    lefts, reverses, text_1, text_2 = molecules.left, molecules.reverse, batch.text_1, batch.text_2
-    for i in range(len(parts)):
+    for i in range(len(molecules.parts)):
         for mate in range(2):
-            part = mate if parts[i] == 2 else 0
-            text, out = (text_1, out_1) if mate == 0 else (text_2, out_2)
-            copy, size, inside = copies[i, part], sizes[i, part], 0
+            part = mate if molecules.parts[i] == 2 else 0
+            text, out = (batch.text_1, out_1) if mate == 0 else (batch.text_2, out_2)
+            copy, size, inside = molecules.copy[i, part], molecules.size[i, part], 0
             copy_forward(out[i * record :], text[i * record :], record)
             sequence = i * record + HEADER
             if copy >= 0:
                 inside = min(length, size)
-                forward = reverses[i, part] == (mate == 1)
-                _copy(out[sequence:], hap, copy_at[copy] + lefts[i, part], size, 0, inside, forward)
+                forward = molecules.reverse[i, part] == (mate == 1)
+                _copy(out[sequence:], lib.hap, lib.copy_at[copy] + molecules.left[i, part], size, 0, inside, forward)
             for t in range(inside, length):
                 out[sequence + t] = _template(lib, pool, molecules, i, mate, part, t, junk, first + i)
 

@@ -5,11 +5,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from avatarlib.errors import InputError
-from avatarlib.removal.remover import Calls, Remover
 
-__all__ = ["REMOVERS", "Calls", "Remover", "absent", "fit"]
+if TYPE_CHECKING:
+    from avatarlib.removal.remover import Remover
 
 REMOVERS: Mapping[str, str] = {
     "minimap2-short": "minimap2 for short reads (preset sr), through mappy",
@@ -25,9 +26,7 @@ REMOVERS: Mapping[str, str] = {
 TIME_LIMIT = 3600.0  # seconds of one call of a program
 
 
-def fit(
-    name: str, reference: Path, *, work: Path, threads: int = 1, time_limit: float = TIME_LIMIT
-) -> Remover:
+def fit(name: str, reference: Path, *, work: Path, threads: int = 1, time_limit: float = TIME_LIMIT) -> "Remover":
     """Fit a remover to a reference.
 
     Parameters

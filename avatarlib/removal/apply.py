@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,10 @@ BINS = 20  # of scores in the report
 ASSUMED = (0.9999, 0.999, 0.99, 0.95, 0.9)  # sensitivities for which the report reckons what is left
 Progress = Callable[[str, float], None]
 Watch = Callable[[Batch, np.ndarray], None]  # takes a batch and which of its molecules are kept
+
+
+class TooLong(InputError):
+    """A sample has a read that is longer than the remover is made for."""
 
 
 def remove(
@@ -70,27 +74,38 @@ def remove(
     AvatarError
         A program failed; repeats what it said.
     """
-    check_new(out)
-    with locked(out.parent / f".{out.name}.lock"), fitted(name, reference, index, threads, time_limit, progress) as one:
-        scratch = scratch_folder(out)
-        try:
-            report = _write(sample, one, scratch, keep_names, batch_reads, watch, progress)
-            report["reference"] = {"sha256": file_sha256(reference)}
-            finish(report, scratch)
-            write_json(scratch / "report.json", report)
-            swap_in(scratch, out)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    (out.parent / f".{out.name}.lock").unlink(missing_ok=True)
+    with new_folder(out) as scratch, fitted(name, reference, index, threads, time_limit, progress) as one:
+        report = _write(sample, one, scratch, keep_names, batch_reads, watch, progress)
+        report["reference"] = {"sha256": file_sha256(reference)}
+        finish(report, scratch)
+        write_json(scratch / "report.json", report)
     return report
 
 
-def check_new(out: Path) -> None:
-    """Refuse an output folder that holds something, or whose parent is not there."""
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Yield a hidden folder that becomes `out` when all went well, and is gone when not.
+
+    Raises
+    ------
+    InputError
+        `out` holds something, or its parent is not there.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists and is not an empty folder: choose another --out")
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent} to write it in")
+    lock = out.parent / f".{out.name}.lock"
+    try:
+        with locked(lock):
+            scratch = scratch_folder(out)
+            try:
+                yield scratch
+                swap_in(scratch, out)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -101,12 +116,12 @@ def fitted(
     if not Path(reference).is_file():
         raise InputError(f"{reference}: no such file: give the human reference as FASTA")
     progress(f"index of {name}", 0)
-    with tempfile.TemporaryDirectory(prefix="avatar-removal-") as own:
+    with tempfile.TemporaryDirectory(prefix="avatar-removal-") as own, ExitStack() as held:
         work = Path(own)
         if index is not None:
             # Whose reference or version is another has another folder, so a kept index is never the wrong one.
             work = index / f"{name}-{file_sha256(reference)[:16]}-{avatarlib.__version__}"
-            work.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(work / "lock"))  # programs work in it: one run at a time
         yield removal.fit(name, Path(reference).resolve(), work=work, threads=threads, time_limit=time_limit)
 
 
@@ -115,7 +130,7 @@ def classified(sample: Sample, remover: Remover, *, batch_reads: int = BATCH_REA
     for batch in batches(sample.files, most_reads=batch_reads):
         longest = int(np.diff(batch.offsets).max(initial=0))
         if longest > remover.longest:
-            raise InputError(
+            raise TooLong(
                 f"the sample has a read of {longest:,} bases; {remover.name} is for reads of up to "
                 f"{remover.longest:,}: use minimap2-long, kmer or kraken2"
             )
@@ -176,7 +191,7 @@ def left_if(removed: int) -> list[dict]:
 
 
 def agreement(by_source: Counter) -> dict:
-    """Return sensitivity, false removals and the same by source, with 95 % Wilson intervals, from (human, source, call).
+    """Return sensitivity and false removals, also by source, with 95 % Wilson intervals, of (human, source, call).
 
     Examples
     --------

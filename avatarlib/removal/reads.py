@@ -65,7 +65,9 @@ class Batch:
         return [text[a:b] for a, b in itertools.pairwise(ends)]
 
 
-def batch_of(names: list[bytes], reads: list[bytes], qualities: list[bytes], *, mates: int = 1, first: int = 0) -> Batch:
+def batch_of(
+    names: list[bytes], reads: list[bytes], qualities: list[bytes], *, mates: int = 1, first: int = 0
+) -> Batch:
     """Make a batch of reads that are known to be right; `reads` has `mates` entries a name.
 
     Examples
@@ -118,7 +120,9 @@ def batches(
     """
     kinds = [kind_of(path) for path in paths]
     if len(set(kinds)) > 1:
-        raise InputError(f"{paths[0]} is {kinds[0].upper()}, {paths[1]} is {kinds[1].upper()}: give two files of a kind")
+        raise InputError(
+            f"{paths[0]} is {kinds[0].upper()}, {paths[1]} is {kinds[1].upper()}: give two files of a kind"
+        )
     streams = [_records(path, kind) for path, kind in zip(paths, kinds, strict=True)]
     first, size = 0, 0
     names, reads, qualities = [], [], []

@@ -17,7 +17,7 @@ READS = re.compile(r"reads(_[12])?\.fastq(\.gz)?")
 
 @dataclass(frozen=True)
 class Sample:
-    """Files of reads, `kind` "fastq" or "fasta"; `simulation` is the folder with the truth, None where there is none."""
+    """Files of reads, `kind` "fastq" or "fasta"; `simulation` is the folder with the truth, or None."""
 
     files: tuple[Path, ...]
     kind: str

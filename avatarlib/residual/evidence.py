@@ -1,4 +1,4 @@
-"""Which alleles reads show at a panel's sites: from alignments that are known, or as somebody finds who has only reads."""
+"""Which alleles reads show at a panel's sites: from known alignments, or as found with reads alone."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

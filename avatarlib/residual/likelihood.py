@@ -97,7 +97,7 @@ def sex(on_x: int, on_autosomes: int, x_bases: int, autosome_bases: int) -> floa
     Examples
     --------
     >>> round(sex(20, 80, 20, 80), 2), round(sex(11, 89, 20, 80), 2)
-    (2.6, -2.34)
+    (3.33, -2.91)
     """
     female = x_bases / (x_bases + autosome_bases)
     male = x_bases / (x_bases + 2 * autosome_bases)

@@ -72,8 +72,8 @@ def modelled_among(own: float, strangers: np.ndarray, n: int) -> float:
 
     Examples
     --------
-    >>> round(modelled_among(3.0, np.array([-1.0, 1.0]), 1000), 3)
-    0.986
+    >>> round(modelled_among(6.0, np.array([-1.0, 1.0]), 1000), 3)
+    0.989
     """
     spread = float(np.std(strangers, ddof=1))
     if spread == 0:

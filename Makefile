@@ -69,7 +69,7 @@ tools: ## install the removers of human reads that pip doesn't bring (Debian, as
 	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q hostile==2.0.2 && echo "add $(CURDIR)/.tools/bin to PATH"
 
 study-removal: setup ## removers of human reads on the full grid, resumable (about 45 minutes), writes studies/removal/
-	@$(PY) -m avatarlib.run.study_removal
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" $(PY) -m avatarlib.run.study_removal
 
 status: setup ## how every notebook stands: fresh, stale, never run, failed, not run: input absent
 	@$(RUNNER) status --profile $(PROFILE)
@@ -85,9 +85,9 @@ clean: ## remove results/ and caches (keeps .venv and wheelhouse/)
 	@rm -rf results $(CACHES)
 	@find avatarlib tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-distclean: clean ## remove .venv and wheelhouse/ too
-	@echo "removes: $(VENV) wheelhouse/"
-	@rm -rf $(VENV) wheelhouse
+distclean: clean ## remove .venv, .tools/ and wheelhouse/ too
+	@echo "removes: $(VENV) .tools/ wheelhouse/"
+	@rm -rf $(VENV) .tools wheelhouse
 
 $(NOTEBOOKS): setup
 	@$(RUNNER) $@ --profile $(PROFILE) $(RUN_FLAGS)

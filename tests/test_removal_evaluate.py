@@ -88,3 +88,12 @@ def test_report_agrees_with_a_recount_from_the_bam(mixture, tmp_path):
     assert 0.2 < report["truth"]["sensitivity"]["share"] < 1
     sizes = pd.read_csv(mixture / "sample" / "fragments.tsv.gz", sep="\t").source.value_counts()
     assert sizes.to_dict() == {name: n for name, (_, n) in counted.items()}  # the mixture's counts are exact
+
+
+def test_catalogue_names_removers_that_exist():
+    from avatarlib.removal import REMOVERS
+    from avatarlib.removal.catalogue import tools
+
+    named = {name for row in tools().remover for name in row.split(", ") if name}
+    assert named == set(REMOVERS)
+    assert tools().source.str.len().gt(0).all() and tools().licence.str.len().gt(0).all()

@@ -143,3 +143,38 @@ def strata_of(
         so_far = np.concatenate([[0], np.cumsum(every == kind)])
         counts[:, kind] = so_far[last] - so_far[first]
     return counts.argmax(axis=1)
+
+
+def pareto(sensitivity: Sequence[float], false_removals: Sequence[float]) -> np.ndarray:
+    """Return True for those that none of the others beats in both: at least as good in each, better in one.
+
+    Examples
+    --------
+    >>> pareto([0.9, 0.8, 0.99], [0.01, 0.02, 0.05]).tolist()
+    [True, False, True]
+    """
+    found, lost = np.asarray(sensitivity, float), np.asarray(false_removals, float)
+    better = (found[:, None] >= found) & (lost[:, None] <= lost) & ((found[:, None] > found) | (lost[:, None] < lost))
+    return ~better.any(axis=0)
+
+
+def recommend(rows: pd.DataFrame, *, most_lost: float) -> str:
+    """Return the remover with the highest sensitivity among those that surely lose little; else who loses least.
+
+    Parameters
+    ----------
+    rows
+        One remover a row: remover, share (sensitivity), lost_high (upper 95 % bound of what is lost of the rest).
+    most_lost
+        Bound that `lost_high` may reach.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"remover": ["a", "b"], "share": [0.99, 0.9], "lost_high": [0.2, 0.001]})
+    >>> recommend(rows, most_lost=0.01), recommend(rows, most_lost=0.5)
+    ('b', 'a')
+    """
+    fits = rows[rows.lost_high <= most_lost]
+    if len(fits):
+        return str(fits.sort_values(["share", "lost_high"], ascending=[False, True]).remover.iloc[0])
+    return str(rows.sort_values(["lost_high", "share"], ascending=[True, False]).remover.iloc[0])

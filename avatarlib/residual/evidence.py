@@ -1,6 +1,6 @@
 """Which alleles reads show at a panel's sites: from known alignments, or as found with reads alone."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,7 +98,9 @@ class Collector:
         return Evidence(read[rows], site[rows], alternative[rows], error[rows], self._placed)
 
 
-def from_truth(bam: Path, panel: Panel, kept: Collection[int] | None = None) -> Evidence:
+def from_truth(
+    bam: Path, panel: Panel, kept: Collection[int] | None = None, names: Mapping[str, int] | None = None
+) -> Evidence:
     """Read the exact alignments of a simulation: what somebody could know who places every read without fail.
 
     Parameters
@@ -107,8 +109,10 @@ def from_truth(bam: Path, panel: Panel, kept: Collection[int] | None = None) -> 
         `truth.bam` of `avatarlib.reads.simulate`.
     kept
         Numbers of molecules that count; None: all.
+    names
+        Contig's name in `bam` -> its number in the panel; None: they are called as in the panel.
     """
-    number = {name: k for k, name in enumerate(panel.contigs)}
+    number = names or {name: k for k, name in enumerate(panel.contigs)}
     kept = None if kept is None else set(kept)
     collector = Collector(panel)
     with pysam.AlignmentFile(str(bam)) as file:

@@ -11,7 +11,7 @@ from avatarlib.removal.grid import write_references
 from avatarlib.removal.kmers import mask_shared
 
 DECOY = "decoy"  # near-human on purpose: that it is taken is shown, but not counted as an error
-MASK_K = 15  # bases of a k-mer that is masked where a microbe or virus has it too
+MASK_K = 21  # bases of a k-mer that is masked where a microbe or virus has it too
 
 
 @dataclass(frozen=True)

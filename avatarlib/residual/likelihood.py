@@ -51,7 +51,7 @@ def ratios(panel: Panel, likelihoods: np.ndarray, frequency: np.ndarray | None =
     if not len(seen):
         return np.zeros(len(panel.people))
     part, dose = likelihoods[seen], panel.dose[seen]
-    prior = (panel.frequency() if frequency is None else frequency)[seen]
+    prior = panel.frequency(sites=seen) if frequency is None else frequency[seen]
     random = expected(part, prior)
     total = np.zeros(len(panel.people))
     for genotype in range(3):
@@ -79,12 +79,13 @@ def populations(panel: Panel, likelihoods: np.ndarray, without: int | None = Non
     """
     names = sorted(set(panel.populations))
     home = np.array(panel.populations)
+    seen = np.flatnonzero((likelihoods != 0).any(axis=1))
     logs = []
     for name in names:
         chosen = home == name
         if without is not None:
             chosen = chosen & (np.arange(len(home)) != without)
-        logs.append(expected(likelihoods, panel.frequency(chosen)).sum())
+        logs.append(expected(likelihoods[seen], panel.frequency(chosen, seen)).sum())
     weight = np.exp(np.array(logs) - max(logs))
     return dict(zip(names, (weight / weight.sum()).tolist(), strict=True))
 

@@ -41,7 +41,7 @@ class Panel:
     def __len__(self) -> int:
         return len(self.position)
 
-    def frequency(self, chosen: np.ndarray | None = None) -> np.ndarray:
+    def frequency(self, chosen: np.ndarray | None = None, sites: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return how often each of 0, 1 and 2 alternative alleles is found, float64 [sites, 3].
 
         Each site gets one person more, spread as Hardy and Weinberg say for the panel's allele frequency, so that no
@@ -51,8 +51,10 @@ class Panel:
         ----------
         chosen
             bool [people]: who counts; None: everybody.
+        sites
+            Which sites are asked for.
         """
-        dose = self.dose if chosen is None else self.dose[:, chosen]
+        dose = self.dose[sites] if chosen is None else self.dose[sites][:, chosen]
         counts = np.stack([(dose == g).sum(axis=1) for g in range(3)], axis=1).astype(float)
         known = counts.sum(axis=1)
         p = (counts[:, 1] + 2 * counts[:, 2] + 0.5) / (2 * known + 1)

@@ -195,3 +195,13 @@ def test_a_missing_tool_is_named(home, tmp_path, capsys, monkeypatch):
     assert cli.main([*ask, "--out", str(tmp_path / "c")]) == 0
     report = json.loads((tmp_path / "c" / "report.json").read_text())
     assert "bowtie2" in report["not run"] and "kmer" in [row["remover"] for row in report["removers"]]
+
+
+def test_a_tool_without_scores_has_a_report_too(home, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    real = removal.fit
+    monkeypatch.setattr(removal, "fit", lambda *args, **options: replace(real(*args, **options), meaning=""))
+    assert run(home, tmp_path / "out") == 0
+    assert "this tool says yes or no" in (tmp_path / "out" / "report.html").read_text()
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["scores"] is None

@@ -19,21 +19,27 @@ EYE_SIZE = (240, 320)  # the fingerprints' own input
 
 
 def main() -> int:
-    """Measure, and write benchmarks/speed.json, reads.json, notebooks.json and README.md."""
+    """Measure, and write benchmarks/speed.json, reads.json, removal.json, notebooks.json and README.md."""
     parser = argparse.ArgumentParser(prog="python -m avatarlib.run.bench", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default 3)")
     parser.add_argument("--rooms-only", action="store_true", help="leave the notebooks' and reads' figures as they are")
     parser.add_argument("--reads-only", action="store_true", help="measure the simulated reads and nothing else")
+    parser.add_argument("--removal-only", action="store_true", help="measure the removers and nothing else")
     options = parser.parse_args()
     folder = store.project_root() / "benchmarks"
-    if not options.reads_only:
+    if not options.rooms_only and not options.reads_only:
+        from avatarlib.run.bench_removal import measure_removal
+
+        found = measure_removal(options.repeats, lambda step: print(step, file=sys.stderr))
+        store.write_json(folder / "removal.json", found | {"machine": machine()})
+    if not options.reads_only and not options.removal_only:
         store.write_json(folder / "speed.json", {"machine": machine(), "per_second": rooms(options.repeats)})
-    if not options.rooms_only:
+    if not options.rooms_only and not options.removal_only:
         from avatarlib.run.bench_reads.speed import measure_reads
 
         reads = measure_reads(options.repeats, lambda step: print(step, file=sys.stderr))
         store.write_json(folder / "reads.json", reads | {"machine": machine()})
-    if not options.rooms_only and not options.reads_only:
+    if not (options.rooms_only or options.reads_only or options.removal_only):
         store.write_json(folder / "notebooks.json", notebooks(options.repeats))
     store.write_text(folder / "README.md", page(folder))
     print(page(folder))
@@ -129,6 +135,11 @@ def page(folder: Path) -> str:
     reads = store.read_json(folder / "reads.json")
     if reads:
         lines += reads_page.section(reads)
+    removed = store.read_json(folder / "removal.json")
+    if removed:
+        from avatarlib.run.bench_removal import section
+
+        lines += section(removed)
     return "\n".join(lines) + "\n"
 
 

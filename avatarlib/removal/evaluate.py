@@ -158,23 +158,25 @@ def pareto(sensitivity: Sequence[float], false_removals: Sequence[float]) -> np.
     return ~better.any(axis=0)
 
 
-def recommend(rows: pd.DataFrame, *, most_lost: float) -> str:
-    """Return the remover with the highest sensitivity among those that surely lose little; else who loses least.
+def recommend(rows: pd.DataFrame, *, most_lost: float) -> int | None:
+    """Return the index of the setting with the highest sensitivity among those that surely lose little; None: none.
+
+    Ties go to the one that loses less, then to the first.
 
     Parameters
     ----------
     rows
-        One remover a row: remover, share (sensitivity), lost_high (upper 95 % bound of what is lost of the rest).
+        One setting a row: share (sensitivity), lost_high (upper 95 % bound of what is lost of the rest).
     most_lost
         Bound that `lost_high` may reach.
 
     Examples
     --------
-    >>> rows = pd.DataFrame({"remover": ["a", "b"], "share": [0.99, 0.9], "lost_high": [0.2, 0.001]})
-    >>> recommend(rows, most_lost=0.01), recommend(rows, most_lost=0.5)
-    ('b', 'a')
+    >>> rows = pd.DataFrame({"share": [0.99, 0.9], "lost_high": [0.2, 0.001]})
+    >>> recommend(rows, most_lost=0.01), recommend(rows, most_lost=0.5), recommend(rows, most_lost=0.0001)
+    (1, 0, None)
     """
     fits = rows[rows.lost_high <= most_lost]
-    if len(fits):
-        return str(fits.sort_values(["share", "lost_high"], ascending=[False, True]).remover.iloc[0])
-    return str(rows.sort_values(["lost_high", "share"], ascending=[True, False]).remover.iloc[0])
+    if fits.empty:
+        return None
+    return int(fits.sort_values(["share", "lost_high"], ascending=[False, True], kind="stable").index[0])

@@ -14,7 +14,8 @@ from avatarlib.run.spread import spread
 
 SEED = 16
 BASES = 3_000_000
-CELLS = {"short": (Cell(0.001, 0.01, 150), (20_000, 80_000)), "long": (Cell(0.001, 0.05, 2000), (2_000, 8_000))}
+# The smaller sample is more than a batch, so that memory which grows with the reads would show.
+CELLS = {"short": (Cell(0.001, 0.01, 150), (60_000, 240_000)), "long": (Cell(0.001, 0.05, 2000), (10_000, 40_000))}
 Say = Callable[[str], None]
 
 

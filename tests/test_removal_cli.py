@@ -205,3 +205,17 @@ def test_a_tool_without_scores_has_a_report_too(home, tmp_path, monkeypatch):
     assert run(home, tmp_path / "out") == 0
     assert "this tool says yes or no" in (tmp_path / "out" / "report.html").read_text()
     assert json.loads((tmp_path / "out" / "report.json").read_text())["scores"] is None
+
+
+def test_packed_bytes_do_not_depend_on_how_the_text_is_cut(tmp_path):
+    from avatarlib.removal.output import BLOCK, Packed
+
+    text = np.random.default_rng(1).choice(ACGT, 3 * BLOCK + 1234).tobytes()
+    made = []
+    for number, piece in enumerate((len(text), BLOCK // 3, 2 * BLOCK + 77)):
+        packed = Packed((tmp_path / f"{number}.gz").open("wb"))
+        for start in range(0, len(text), piece):
+            packed.write(text[start : start + piece])
+        packed.close()
+        made.append((tmp_path / f"{number}.gz").read_bytes())
+    assert made[0] == made[1] == made[2] and gzip.decompress(made[0]) == text

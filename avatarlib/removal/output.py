@@ -10,7 +10,7 @@ from avatarlib.genomes import bgzf
 from avatarlib.removal.reads import Batch
 from avatarlib.removal.remover import Calls
 
-BLOCK = 1 << 22  # bytes that are packed at once
+BLOCK = 64 * 65280  # bytes that are packed at once: whole blocks of bgzip, so that no cut of the text shows
 
 
 class Packed:
@@ -22,7 +22,7 @@ class Packed:
     def write(self, text: bytes) -> None:
         """Add text."""
         self._text += text
-        if len(self._text) >= 2 * BLOCK:
+        if len(self._text) >= BLOCK:
             whole = len(self._text) // BLOCK * BLOCK
             self._file.write(bgzf.compress(bytes(self._text[:whole])))
             del self._text[:whole]

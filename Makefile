@@ -15,10 +15,10 @@ NOTEBOOKS := $(sort $(basename $(notdir $(wildcard notebooks/[0-9][0-9]_*.ipynb)
 CACHES := .setup .pytest_cache .ruff_cache build avatarlib.egg-info
 
 .DEFAULT_GOAL := help
-.PHONY: help setup all smoke real gpu lab test lint verify expected bench status why wheelhouse clean distclean $(NOTEBOOKS)
+.PHONY: help setup all smoke real gpu lab test lint verify expected bench tools study-removal status why wheelhouse clean distclean $(NOTEBOOKS)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo "  make NN_name      one notebook and what it builds on:" $(NOTEBOOKS)
 	@echo "Variables: DEVICE=cpu|cuda  PROFILE=laptop|smoke|real|gpu  WHEELHOUSE=DIR  PYTHON=…  AVATAR_THREADS=2"
 
@@ -64,6 +64,13 @@ expected: setup ## accept the laptop profile's present metrics as expected/; tol
 bench: setup ## measure speed and memory (each three times), write benchmarks/
 	@$(PY) -m avatarlib.run.bench
 
+tools: ## install the removers of human reads that pip doesn't bring (Debian, as root); hostile goes to .tools
+	@apt-get update -q && apt-get install -y -q bowtie2 kraken2 minimap2 samtools
+	@$(PYTHON) -m venv .tools && .tools/bin/pip install -q hostile==2.0.2 && echo "add $(CURDIR)/.tools/bin to PATH"
+
+study-removal: setup ## removers of human reads on the full grid, resumable (about 45 minutes), writes studies/removal/
+	@PATH="$(CURDIR)/.tools/bin:$$PATH" $(PY) -m avatarlib.run.studies removal
+
 status: setup ## how every notebook stands: fresh, stale, never run, failed, not run: input absent
 	@$(RUNNER) status --profile $(PROFILE)
 
@@ -78,9 +85,9 @@ clean: ## remove results/ and caches (keeps .venv and wheelhouse/)
 	@rm -rf results $(CACHES)
 	@find avatarlib tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-distclean: clean ## remove .venv and wheelhouse/ too
-	@echo "removes: $(VENV) wheelhouse/"
-	@rm -rf $(VENV) wheelhouse
+distclean: clean ## remove .venv, .tools/ and wheelhouse/ too
+	@echo "removes: $(VENV) .tools/ wheelhouse/"
+	@rm -rf $(VENV) .tools wheelhouse
 
 $(NOTEBOOKS): setup
 	@$(RUNNER) $@ --profile $(PROFILE) $(RUN_FLAGS)

@@ -1,8 +1,9 @@
-"""`avatar reads`: simulate human reads whose every difference is known."""
+"""`avatar reads`: simulate human reads whose every difference is known, verify them, and remove human reads."""
 
 import argparse
 from pathlib import Path
 
+from avatarlib.cli import reads_removal
 from avatarlib.cli.progress import progress
 
 EXIT_CODES = "exit codes: 0 done; 1 the files disagree; 2 wrong input or call; 3 internal failure"
@@ -10,7 +11,7 @@ EXIT_CODES = "exit codes: 0 done; 1 the files disagree; 2 wrong input or call; 3
 
 def parsers(groups) -> list[argparse.ArgumentParser]:
     """Add the group to `groups` and return the parsers of its actions."""
-    reads = groups.add_parser("reads", help="simulate human reads whose every difference is known")
+    reads = groups.add_parser("reads", help="simulate human reads whose every difference is known; remove human reads")
     actions = reads.add_subparsers(metavar="ACTION", required=True)
 
     config = actions.add_parser("config", help="print a commented configuration with all defaults")
@@ -53,7 +54,7 @@ def parsers(groups) -> list[argparse.ArgumentParser]:
     fit.add_argument("--known", type=Path, metavar="VCF", help="the sample's variants; without, they count as errors")
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="profile to write, YAML")
     fit.set_defaults(run=_fit)
-    return [config, simulate, verify, fit]
+    return [config, simulate, verify, fit, *reads_removal.parsers(actions)]
 
 
 def _config(options: argparse.Namespace) -> int:

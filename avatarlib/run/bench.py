@@ -15,23 +15,24 @@ from avatarlib.run.bench_reads import page as reads_page
 from avatarlib.run.spread import spread
 
 SIZE = (64, 64)
+WHOLE = ("rooms", "reads", "removal", "notebooks")
 READS = ("fastq", "truth", "workers", "growth", "memory", "checks")  # what is measured of reads
 EYE_SIZE = (240, 320)  # the fingerprints' own input
 
 
 def main() -> int:
-    """Measure, and write benchmarks/speed.json, reads.json, notebooks.json and README.md."""
+    """Measure, and write benchmarks/speed.json, reads.json, removal.json, notebooks.json and README.md."""
     parser = argparse.ArgumentParser(prog="python -m avatarlib.run.bench", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="measurements of each (default 3)")
-    help_only = "rooms, reads, a part of reads such as reads.fastq, notebooks, or a notebook's name; may come again"
+    help_only = "rooms, reads, part of them as reads.fastq, removal, notebooks, or a notebook's name; may come again"
     parser.add_argument(
         "--only", action="append", metavar="WHAT", help=f"leave the other figures as they are: {help_only}"
     )
     options = parser.parse_args()
-    folder, only = store.project_root() / "benchmarks", set(options.only or ("rooms", "reads", "notebooks"))
+    folder, only = store.project_root() / "benchmarks", set(options.only or WHOLE)
     parts = {what.partition(".")[2] for what in only if what.startswith("reads")} - {""}
     names = source.in_order() if "notebooks" in only else [name for name in source.in_order() if name in only]
-    known = {"rooms", "reads", "notebooks", *(f"reads.{part}" for part in READS), *names}
+    known = {*WHOLE, *(f"reads.{part}" for part in READS), *names}
     if only - known:
         parser.error(f"--only {sorted(only - known)[0]}: there are {', '.join(sorted(known | set(source.in_order())))}")
     if "rooms" in only:
@@ -44,6 +45,11 @@ def main() -> int:
         reads = measure_reads(options.repeats, wanted, lambda step: print(step, file=sys.stderr))
         reads["load"] = earlier.get("load", []) + reads["load"]
         store.write_json(folder / "reads.json", earlier | reads | {"machine": machine()})
+    if "removal" in only:
+        from avatarlib.run.bench_removal import measure_removal
+
+        found = measure_removal(options.repeats, lambda step: print(step, file=sys.stderr))
+        store.write_json(folder / "removal.json", found | {"machine": machine()})
     if names:
         earlier = {} if "notebooks" in only else store.read_json(folder / "notebooks.json") or {}
         store.write_json(folder / "notebooks.json", dict(sorted((earlier | notebooks(options.repeats, names)).items())))
@@ -126,7 +132,7 @@ def machine() -> dict[str, str | int | None]:
 
 
 def page(folder: Path) -> str:
-    """Return the Markdown page of speed.json, notebooks.json and reads.json in `folder`."""
+    """Return the Markdown page of the figures in `folder`."""
     speed, runs = store.read_json(folder / "speed.json"), store.read_json(folder / "notebooks.json") or {}
     where, repeats = speed["machine"], max(cell["n"] for cell in speed["per_second"].values())
     lines = [
@@ -146,6 +152,11 @@ def page(folder: Path) -> str:
     reads = store.read_json(folder / "reads.json")
     if reads:
         lines += reads_page.section(reads)
+    removed = store.read_json(folder / "removal.json")
+    if removed:
+        from avatarlib.run.bench_removal import section
+
+        lines += section(removed)
     return "\n".join(lines) + "\n"
 
 

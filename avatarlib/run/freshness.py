@@ -13,7 +13,8 @@ def source_parts(nb: Source) -> dict[str, str]:
     """Return what the notebook's own side of the key consists of, name -> checksum: the same with every Python.
 
     Code cells (not the text between them), each avatarlib module that it imports and the data files beside them, the
-    lock and the data manifests; of those in a folder, which belongs to the room of its name, where it uses this room.
+    lock, the data manifests and the studies' tables; of those in a folder, which belongs to the room of its name,
+    where it uses this room.
     """
     root = store.project_root()
     parts = {"code cells": store.text_sha256(json.dumps(nb.cells))}
@@ -22,11 +23,10 @@ def source_parts(nb: Source) -> dict[str, str]:
         for path in sorted(path for path in folder.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc")):
             parts[f"file {path.relative_to(store.PACKAGE.parent).as_posix()}"] = store.file_sha256(path)
     rooms = {name.split(".")[1] for name in nb.modules if "." in name}
-    manifests = root / "data_manifests"
-    for path in [root / "requirements.lock", *sorted(manifests.rglob("*"))]:
-        belongs = (
-            manifests not in path.parents or path.parent == manifests or path.relative_to(manifests).parts[0] in rooms
-        )
+    manifests, studies = root / "data_manifests", root / "studies"
+    for path in [root / "requirements.lock", *sorted(manifests.rglob("*")), *sorted(studies.rglob("*"))]:
+        above = next((folder for folder in (manifests, studies) if folder in path.parents), path.parent)
+        belongs = path.parent == above or path.relative_to(above).parts[0] in rooms
         if path.is_file() and belongs:
             parts[f"file {path.relative_to(root).as_posix()}"] = store.file_sha256(path)
     return parts

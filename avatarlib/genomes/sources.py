@@ -45,8 +45,20 @@ def source_file(name: str, ending: str) -> Path:
     InputError
         There is no such source, or not one such file in it.
     """
-    source = manifests.source(name)
-    found = [file for file in source.checksums if file.endswith(ending)]
-    if source.modality != "sequence" or len(found) != 1:
+    found = _named(name, ending)
+    if len(found) != 1:
         raise InputError(f"source {name!r} has {len(found)} files of sequence ending in {ending}, wanted one")
-    return manifests.fetch(source, found)[0]
+    return manifests.fetch(manifests.source(name), found)[0]
+
+
+def source_files(name: str, ending: str) -> list[Path]:
+    """Return all files of a declared sequence source whose names have this ending; errors as in `source_file`."""
+    found = _named(name, ending)
+    if not found:
+        raise InputError(f"source {name!r} has no file of sequence ending in {ending}")
+    return manifests.fetch(manifests.source(name), found)
+
+
+def _named(name: str, ending: str) -> list[str]:
+    source = manifests.source(name)
+    return [file for file in source.checksums if source.modality == "sequence" and file.endswith(ending)]

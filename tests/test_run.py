@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from avatarlib.errors import InputError
 from avatarlib.run import store
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[1]
@@ -294,3 +295,18 @@ def test_a_changed_output_fails_nbval(project):
     assert nbval.check_copy(copy, project / "nbval/a/04_first") == 0
     copy.write_text(copy.read_text().replace("mean ", "mean 1"))
     assert nbval.check_copy(copy, project / "nbval/b/04_first") != 0
+
+
+def test_text_is_written_whole_or_not_at_all_and_over_files_only(tmp_path):
+    place, other = tmp_path / "page.html", tmp_path / "other"
+    store.write_text(place, "old")
+    other.write_text("kept")
+    with pytest.raises(UnicodeEncodeError):
+        store.write_text(place, "\ud800")
+    (tmp_path / "link").symlink_to(other)
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe", "."):
+        with pytest.raises(InputError, match="is a link, a folder or a device"):
+            store.write_text(tmp_path / name, "new")
+    assert place.read_text() == "old" and other.read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "other", "page.html", "pipe"]

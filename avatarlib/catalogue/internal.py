@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import field_validator, model_validator
 
 from avatarlib.catalogue.blocks import Block
-from avatarlib.catalogue.model import Discipline, Modality, refuse_foreign, refuse_unknown
+from avatarlib.catalogue.model import Discipline, Modality, refuse_unknown_evidence, refuse_unknown
 from avatarlib.catalogue.text import Cited, Short, Text, Words
 
 
@@ -73,5 +73,5 @@ class InternalSource(Block):
             ("organisational", self.organisational.evidence),
             ("decides", self.decides.evidence),
         ]
-        refuse_foreign(cited, self.evidence, self.recorded)
+        refuse_unknown_evidence(cited, self.evidence, self.recorded)
         return self

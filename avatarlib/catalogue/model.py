@@ -201,7 +201,7 @@ class Source(Block):
     def _agree(self) -> Self:
         told = " ".join([*self.limits, *self.traps, self.suitability.reason, *self.criteria.reasons()])
         self._verified()
-        refuse_foreign(citations(self), self.evidence, told)
+        refuse_unknown_evidence(citations(self), self.evidence, told)
         return self
 
     def _verified(self) -> None:
@@ -230,7 +230,7 @@ def refuse_unknown(what: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def refuse_foreign(cited: list[tuple[str, tuple[str, ...]]], evidence: dict, told: str) -> None:
+def refuse_unknown_evidence(cited: list[tuple[str, tuple[str, ...]]], evidence: dict, told: str) -> None:
     """Refuse evidence that is cited and not there, or there and neither cited nor named in the text `told`."""
     for where, keys in cited:
         for key in keys:

@@ -9,6 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from avatarlib.errors import InputError
+
 PACKAGE = Path(__file__).resolve().parents[1]
 NOTEBOOK_NAME = re.compile(r"\d\d_[a-z0-9_]+")
 
@@ -69,11 +71,22 @@ def write_json(path: Path, value) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text so that a reader sees the old file or the new one, never half of it."""
+    """Write UTF-8 text so that a reader sees the old file or the new one, never half of it.
+
+    Raises
+    ------
+    InputError
+        The path is a link, a folder or a device.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise InputError(f"{path} is a link, a folder or a device, and is not replaced. Name another file")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict | None:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import field_validator, model_validator
 
 from avatarlib.catalogue.blocks import Block
-from avatarlib.catalogue.model import Discipline, Modality, refuse_unknown_evidence, refuse_unknown
+from avatarlib.catalogue.model import Discipline, Modality, refuse_unknown, refuse_unknown_evidence
 from avatarlib.catalogue.text import Cited, Short, Text, Words
 
 

@@ -123,6 +123,12 @@ def test_too_little_disk_names_both_sizes():
         install.check_disk(10**9, "cpu")
 
 
+def test_a_missing_compiler_is_named_before_anything_is_installed():
+    install.check_compiler(lambda name: f"/usr/bin/{name}" if name == "clang" else None)
+    with pytest.raises(install.SetupError, match="no C compiler is found, and mappy is built from source"):
+        install.check_compiler(lambda name: None)
+
+
 @pytest.mark.parametrize(("requires", "answer"), [(["nvidia-cudnn-cu13==9.1; sys_platform == 'linux'"], 1), ([], 0)])
 def test_a_cuda_build_is_told_from_a_cpu_build(requires, answer):
     assert install.needs_cuda({"install": [{"metadata": {"requires_dist": requires}}]}) == bool(answer)

@@ -7,6 +7,7 @@ called again: the stamp that says "done" is written last, and without it everyth
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -18,6 +19,7 @@ import sys
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
+BUILDER = "Cython==3.3.1"  # mappy is published as source alone; once it is built, nothing needs this
 GIGABYTES = {"cpu": 2.5, "cuda": 9.0}  # measured: 2.1 for cpu; cuda as the sizes of its wheels say
 
 
@@ -69,6 +71,20 @@ def check_machine(version, find_module) -> None:
         raise SetupError(f"Python lacks its module {missing[0]}: on Debian or Ubuntu, `apt install python3-venv`")
 
 
+def check_compiler(find_program) -> None:
+    """Raise SetupError where no C compiler is found; `find_program` is a function like `shutil.which`.
+
+    Examples
+    --------
+    >>> check_compiler(lambda name: "/usr/bin/gcc" if name == "gcc" else None)
+    """
+    if not any(find_program(name) for name in ("cc", "gcc", "clang")):
+        raise SetupError(
+            "no C compiler is found, and mappy is built from source: on Debian or Ubuntu, "
+            "`apt install build-essential zlib1g-dev`; or `make all WHEELHOUSE=DIR` with wheels made elsewhere"
+        )
+
+
 def check_disk(free_bytes: int, device: str) -> None:
     """Raise SetupError where less is free than the environment takes.
 
@@ -91,6 +107,8 @@ def install(venv: Path, device: str, cpu_index: str, wheelhouse: Path | None) ->
     check_disk(shutil.disk_usage(".").free, device)
     if wheelhouse is not None and not list(wheelhouse.glob("*.whl")):
         raise SetupError(f"WHEELHOUSE={wheelhouse} holds no wheels: `make wheelhouse`, where there is a network, does")
+    if wheelhouse is None:
+        check_compiler(shutil.which)
     versions = locked()
     print(f"set-up: {len(versions)} packages into {venv}, about {GIGABYTES[device]} GB on disk; minutes", flush=True)
     python = venv / "bin" / "python"
@@ -101,7 +119,8 @@ def install(venv: Path, device: str, cpu_index: str, wheelhouse: Path | None) ->
     torch = torch_source(python, device, cpu_index) if not wheelhouse else source
     alone = [] if device == "cuda" else ["--no-deps"]  # a CUDA build brings its libraries, which the lock does not name
     _pip(python, "install", *alone, *torch, f"torch=={versions['torch']}")
-    _pip(python, "install", "--no-deps", "--no-build-isolation", *source, "-r", "requirements.lock")
+    with _builder(python, needed=not wheelhouse):
+        _pip(python, "install", "--no-deps", "--no-build-isolation", *source, "-r", "requirements.lock")
     _pip(python, "install", "--no-deps", "--no-build-isolation", "--no-index", "-e", ".")
     _pip(python, "check")
     stamp.write_text(key)
@@ -113,7 +132,8 @@ def collect(venv: Path, device: str, cpu_index: str, folder: Path) -> None:
     wheel = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder]
     _pip(python, *wheel, *torch_source(python, device, cpu_index), f"torch=={locked()['torch']}")
     rest = [f"{name}=={version}" for name, version in locked().items() if name != "torch"]
-    _pip(python, *wheel, *rest)
+    with _builder(python, needed=True):
+        _pip(python, *wheel, *rest)
     print(f"{len(list(folder.glob('*.whl')))} wheels in {folder}: `make all WHEELHOUSE={folder}` needs no network")
 
 
@@ -161,6 +181,16 @@ def _pip(python: Path, *words) -> None:
     command = [python, "-m", "pip", *words[:1], "--disable-pip-version-check", *words[1:]]
     quiet = [] if words[0] == "check" else ["--quiet", "--quiet"]
     subprocess.run([*command[:4], *quiet, *command[4:]], check=True, env=_environment())
+
+
+@contextlib.contextmanager
+def _builder(python: Path, needed: bool):
+    """Have `BUILDER` in the environment for a while, which ends up with what the lock names and no more."""
+    if needed:
+        _pip(python, "install", BUILDER)
+    yield
+    if needed:
+        _pip(python, "uninstall", "--yes", BUILDER.partition("==")[0])
 
 
 def _environment() -> dict[str, str]:

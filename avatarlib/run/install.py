@@ -188,9 +188,11 @@ def _builder(python: Path, needed: bool):
     """Have `BUILDER` in the environment for a while, which ends up with what the lock names and no more."""
     if needed:
         _pip(python, "install", BUILDER)
-    yield
-    if needed:
-        _pip(python, "uninstall", "--yes", BUILDER.partition("==")[0])
+    try:
+        yield
+    finally:
+        if needed:
+            _pip(python, "uninstall", "--yes", BUILDER.partition("==")[0])
 
 
 def _environment() -> dict[str, str]:
